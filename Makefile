@@ -1,0 +1,37 @@
+# The whole set-up is `make lessons` or `make test`; everything lives in .venv and build.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help lessons lab test notebooks pictures bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+lessons: $(READY) ## run every lesson; executed copies and HTML under build/lessons
+	@$(BIN)/python notebooks/run.py
+
+lab: $(READY) ## open JupyterLab on the lessons
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: $(READY) ## test the package, and validate every lesson with nbval
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+
+notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
+	@$(BIN)/python notebooks/run.py --inplace
+
+bench: $(READY) ## time a training step against its matrix products alone
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step
+
+clean: ## remove .venv and build
+	rm -rf $(VENV) build
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "vae_edu needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once; some minutes, most of them for PyTorch) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test]'
+	@touch $@

@@ -1,0 +1,168 @@
+"""Run the lessons: executed copies and HTML under build/lessons, or in place for committing.
+
+python notebooks/run.py                 run every lesson into build/lessons
+python notebooks/run.py 01_autoencoder  run one
+python notebooks/run.py --inplace       execute the committed notebooks again
+"""
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+BUILD = FOLDER.parent / "build" / "lessons"
+PACKAGE = FOLDER.parent / "vae_edu"
+CELL_SECONDS = 300  # a cell that takes longer has hung
+
+
+def fingerprint(notebook: dict) -> str:
+    """Hash of what a lesson's outputs come from: its cells, and the code of the modules they import.
+
+    Comments, docstrings and layout of the modules do not count.
+    """
+    cells = [(cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
+    code = [source for kind, source in cells if kind == "code"]
+    parts = [json.dumps(cells), *(f"{name} {text}" for name, text in sorted(_modules(code).items()))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _modules(sources: list[str]) -> dict[str, str]:
+    """The modules of vae_edu that code imports, and those that they import: name → normalised code."""
+    found, waiting = {}, {"__init__"}
+    for source in sources:
+        waiting |= _imports(ast.parse(source))
+    while waiting:
+        name = waiting.pop()
+        path = PACKAGE / f"{name}.py"
+        if name in found or not path.exists():
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and ast.get_docstring(node) is not None
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+        found[name] = ast.dump(tree)
+        waiting |= _imports(tree)
+    return found
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "vae_edu":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vae_edu."):
+            names.add(node.module.split(".")[1])
+    return names
+
+
+def run(path: Path, inplace: bool) -> tuple[float, str | None]:
+    """Execute one lesson and write it; its seconds, and the failing cell with its error, or None."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from tqdm import tqdm
+
+    notebook = nbformat.read(path, as_version=4)
+    code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    with tqdm(total=code_cells, desc=path.stem, unit="cell", leave=False, disable=None) as bar:
+        at = {"cell": 0}
+
+        def count(cell, cell_index):
+            at["cell"] = cell_index
+            bar.update(cell.cell_type == "code")
+
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(FOLDER)}},
+            on_cell_start=count,
+            extra_arguments=["--log-level=40"],  # no note on stderr that the kernel talks over TCP
+        )
+        start, failure = time.perf_counter(), None
+        try:
+            client.execute(env=_kernel_environment(inplace))
+        except CellExecutionError as error:
+            failure = f"cell {at['cell'] + 1}: {error.ename}: {error.evalue}"
+        except CellTimeoutError:
+            failure = f"cell {at['cell'] + 1}: took longer than {CELL_SECONDS} s"
+        except DeadKernelError:
+            failure = f"cell {at['cell'] + 1}: the kernel died"
+        seconds = time.perf_counter() - start
+    _tidy(notebook)
+    if not inplace:
+        nbformat.write(notebook, BUILD / path.name)
+        _write_html(notebook, BUILD / f"{path.stem}.html")
+    elif failure is None:
+        nbformat.write(notebook, path)
+    return seconds, failure
+
+
+def _kernel_environment(inplace: bool) -> dict[str, str]:
+    environment = os.environ | {"TQDM_DISABLE": "1"}  # widgets differ from run to run
+    if inplace:  # what is committed is the offline course on a CPU
+        environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
+    return environment
+
+
+def _tidy(notebook: dict) -> None:
+    """Metadata that does not depend on the machine, and the fingerprint of what was run."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "vae_edu": {"fingerprint": fingerprint(notebook)},
+    }
+
+
+def _write_html(notebook: dict, path: Path) -> None:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        mathjax_url="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe",
+        require_js_url="",
+        jquery_url="",
+    )
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
+    path.write_text(body, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the lessons of the course.")
+    parser.add_argument("lessons", nargs="*", help="names such as 01_autoencoder; all of them without one")
+    parser.add_argument("--inplace", action="store_true", help="execute the committed notebooks again")
+    arguments = parser.parse_args()
+    known = {path.stem: path for path in sorted(FOLDER.glob("[0-9]*.ipynb"))}
+    if unknown := set(arguments.lessons) - set(known):
+        parser.error(f"no lesson {sorted(unknown)}: the lessons are {', '.join(known)}")
+    import jupyter_server_mathjax
+    import matplotlib.font_manager  # noqa: F401  (builds the font cache here, not in a lesson's output)
+
+    if not arguments.inplace:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
+        shutil.copytree(mathjax, BUILD / "mathjax", dirs_exist_ok=True)
+    failed = 0
+    for name in arguments.lessons or known:
+        seconds, failure = run(known[name], arguments.inplace)
+        print(
+            f"{name:32} {seconds:6.1f} s  {'passed' if failure is None else 'FAILED in ' + failure}",
+            flush=True,
+        )
+        failed += failure is not None
+    if not arguments.inplace:
+        print(f"Open {BUILD}/*.html in a browser, or the notebooks beside them in JupyterLab.")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

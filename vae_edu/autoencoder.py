@@ -1,0 +1,95 @@
+"""Autoencoders (lecture section 1): x → encoder → features z → decoder → reconstruction x̂."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vae_edu import device
+from vae_edu.networks import conv_decoder, conv_encoder, mlp
+
+
+class Autoencoder(nn.Module):
+    """An encoder x → z and a decoder z → x̂; calling it reconstructs.
+
+    encoder maps images (B, C, H, W) to features (B, d); decoder maps them back.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
+
+
+def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:
+    """L1: ‖x̂ − x‖²₂ of every image, summed over its pixels.
+
+    x_hat, x: (B, …) of one shape. Returns (B,), in squared grey levels.
+    Raises ValueError where the shapes differ.
+    """
+    if x_hat.shape != x.shape:
+        raise ValueError(f"x_hat is {tuple(x_hat.shape)} but x is {tuple(x.shape)}: give both one shape.")
+    return (x_hat - x).square().flatten(1).sum(1)
+
+
+def reconstruction_loss(autoencoder: nn.Module, x: Tensor) -> Tensor:
+    """L1 of the reconstructions of x (B, …), as `vae_edu.train.fit` wants it: (B,)."""
+    return l2_loss(autoencoder(x), x)
+
+
+def linear(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
+    """No non-linearity at all: z = W x + b, x̂ = V z + c. At best it does what PCA does."""
+    pixels = math.prod(image_shape)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, latent_dim))
+    decoder = nn.Sequential(nn.Linear(latent_dim, pixels), nn.Unflatten(1, tuple(image_shape)))
+    return Autoencoder(encoder, decoder).to(device())
+
+
+def linear_sigmoid(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
+    """First generation, linear + non-linearity: z = sigmoid(W x + b), x̂ = V z + c."""
+    autoencoder = linear(image_shape, latent_dim)
+    autoencoder.encoder.append(nn.Sigmoid())
+    return autoencoder
+
+
+def deep(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (400,)) -> Autoencoder:
+    """Second generation, deep and fully connected: ReLU layers of the hidden widths, mirrored."""
+    pixels = math.prod(image_shape)
+    encoder = nn.Sequential(nn.Flatten(), *mlp([pixels, *hidden, latent_dim]))
+    decoder = mlp([latent_dim, *hidden[::-1], pixels])
+    decoder.extend([nn.Sigmoid(), nn.Unflatten(1, tuple(image_shape))])
+    return Autoencoder(encoder, decoder).to(device())
+
+
+def cnn(image_shape: Sequence[int], latent_dim: int, channels: Sequence[int] = (16, 32)) -> Autoencoder:
+    """Third generation, ReLU CNN: convolutions of stride 2, mirrored by transposed ones."""
+    encoder = conv_encoder(image_shape, latent_dim, channels)
+    decoder = conv_decoder(latent_dim, image_shape, channels[::-1]).append(nn.Sigmoid())
+    return Autoencoder(encoder, decoder).to(device())
+
+
+@torch.no_grad()
+def pca(x: Tensor, latent_dim: int) -> Autoencoder:
+    """The best linear autoencoder, in closed form: z = Vᵀ(x − m), x̂ = V z + m.
+
+    m is the mean image, V (pixels, latent_dim) holds the eigenvectors of the covariance with the
+    largest eigenvalues; the mean L1 that remains is the sum of the other eigenvalues
+    (Hotelling 1933; for linear autoencoders Baldi & Hornik 1989). x: (N, C, H, W).
+    Raises ValueError for a latent_dim that exceeds the number of pixels.
+    """
+    pixels = x[0].numel()
+    if not 1 <= latent_dim <= pixels:
+        raise ValueError(f"latent_dim = {latent_dim} must lie between 1 and the {pixels} pixels of an image.")
+    flat = x.flatten(1).double()
+    mean = flat.mean(0)
+    covariance = (flat - mean).T @ (flat - mean) / len(flat)
+    components = torch.linalg.eigh(covariance).eigenvectors[:, -latent_dim:].flip(1)  # (pixels, d)
+    autoencoder = linear(x.shape[1:], latent_dim)
+    autoencoder.encoder[1].weight.copy_(components.T)
+    autoencoder.encoder[1].bias.copy_(-components.T @ mean)
+    autoencoder.decoder[0].weight.copy_(components)
+    autoencoder.decoder[0].bias.copy_(mean)
+    return autoencoder

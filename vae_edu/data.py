@@ -1,0 +1,153 @@
+"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or any folder of IDX files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vae_edu import device, strokes
+from vae_edu.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
+from vae_edu.idx import DatasetError, read_idx
+
+__all__ = ["DatasetError", "Images", "binarize", "load_images", "read_idx", "stroke_digits"]
+
+FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
+STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as MNIST has
+
+
+@dataclass(frozen=True)
+class Images:
+    """N images with their labels; indexing picks rows of everything at once.
+
+    x: (N, C, H, W) float32 in [0, 1]. labels: (N,) int64.
+    factors: what the images were made from, a column (N, …) for each name, or None where unknown.
+    """
+
+    x: Tensor
+    labels: Tensor
+    factors: dict[str, Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int | slice | Tensor) -> "Images":
+        index = [index] if isinstance(index, int) else index
+        return self._map(lambda column: column[index])
+
+    def to(self, device: torch.device | str) -> "Images":
+        return self._map(lambda column: column.to(device))
+
+    def _map(self, change) -> "Images":
+        factors = self.factors and {name: change(column) for name, column in self.factors.items()}
+        return Images(change(self.x), change(self.labels), factors)
+
+
+def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = None) -> Images:
+    """Stroke digits drawn by the package, each with the factors that made it.
+
+    `stroke_digits(n, seed)` draws n images from random factors: digit, thickness, slant, width,
+    rotation, scale, shift_x, shift_y (`vae_edu.strokes.FACTORS` has their ranges and units) and the
+    jitter of the hand. Image i depends on the seed and on i alone.
+    `stroke_digits(factors={"digit": 3, "slant": [0, 0.2, 0.4]})` draws exactly what is asked: one
+    value counts for every image, and a factor that is not named keeps its neutral value.
+
+    Returns Images with x (n, 1, 28, 28). Raises ValueError for an n below 1 or for bad factors.
+    """
+    if factors is None:
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n = {n!r} images cannot be drawn: give a whole number above 0.")
+        if not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed = {seed!r} must be a whole number, 0 or above.")
+        table = strokes.random_factors(n, seed)
+    else:
+        table = strokes.complete_factors(factors)
+        if n not in (None, len(table["digit"])):
+            raise ValueError(
+                f"n = {n} contradicts the {len(table['digit'])} images of the factors: leave n out."
+            )
+    return Images(strokes.draw(table), table["digit"], table).to(device())
+
+
+def load_images(
+    name: str | Path | None = None, split: str = "train", n: int | None = None, seed: int = 0
+) -> Images:
+    """Load a data set by name, or the four IDX files of a folder, onto `vae_edu.device()`.
+
+    name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder;
+        without one, the environment variable VAE_EDU_DATASET, else strokes. Named files come from
+        $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
+    split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
+    n: how many images, chosen at random by the seed; all of them without it.
+
+    Raises ValueError or DatasetError in one sentence; no file is left half-written.
+    """
+    name = str(name or os.environ.get("VAE_EDU_DATASET") or "strokes")
+    if split not in FILES:
+        raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
+    if n is not None and (not isinstance(n, int) or n < 1):
+        raise ValueError(f"n = {n!r} images cannot be loaded: give a whole number above 0, or leave it out.")
+    if name == "strokes":
+        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
+    x_path, labels_path = (_locate(name, file) for file in FILES[split])
+    x, labels = read_idx(x_path), read_idx(labels_path)
+    _check(x, x_path, labels, labels_path)
+    if n is not None:
+        if n > len(x):
+            raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
+        keep = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
+        x, labels = x[keep], labels[keep]
+    return Images(x.to(device())[:, None].float() / 255, labels.long().to(device()))
+
+
+def binarize(x: Tensor, seed: int | None = None) -> Tensor:
+    """Make pixels 0 or 1: 1 where x ≥ 0.5, or, with a seed, 1 with probability x.
+
+    x: any shape, in [0, 1]; the result has its shape, dtype and device.
+    Raises ValueError for values outside [0, 1] or not finite.
+    """
+    if not ((x >= 0) & (x <= 1)).all():
+        raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
+    if seed is None:
+        return (x >= 0.5).to(x.dtype)
+    return torch.bernoulli(x, generator=torch.Generator(x.device).manual_seed(seed))
+
+
+def _locate(name: str, file: str) -> Path:
+    """Where a data set's file lies, downloaded first where it must be."""
+    if name not in SOURCES:
+        if not Path(name).is_dir():
+            known = ", ".join(["strokes", *SOURCES])
+            raise ValueError(f"unknown data set {name!r}: use {known}, or the path of a folder of IDX files.")
+        return _find(Path(name), file)
+    if root := os.environ.get("VAE_EDU_DATA"):
+        if not Path(root).is_dir():
+            raise DatasetError(
+                f"VAE_EDU_DATA={root} is not a folder: set it to the folder that holds {name}/."
+            )
+        if (Path(root) / name).is_dir():
+            return _find(Path(root) / name, file)
+    return fetch(name, file)
+
+
+def _find(folder: Path, file: str) -> Path:
+    for stem in (file, file.replace("-idx", ".idx")):  # some archives write a dot
+        for path in (folder / stem, folder / f"{stem}.gz"):
+            if path.exists():
+                return path
+    raise DatasetError(f"{folder} has no {file}, gzipped or not: put the four IDX files there.")
+
+
+def _check(x: Tensor, x_path: Path, labels: Tensor, labels_path: Path) -> None:
+    if x.dim() != 3 or labels.dim() != 1:
+        raise DatasetError(
+            f"{x_path} and {labels_path} have {x.dim()} and {labels.dim()} dimensions, not 3 and 1: "
+            "images go with images, labels with labels."
+        )
+    if len(x) != len(labels):
+        raise DatasetError(
+            f"{x_path} holds {len(x)} images but {labels_path} {len(labels)} labels: take both from one set."
+        )
+    if x.numel() == 0:
+        raise DatasetError(f"{x_path} holds no images: put the complete file there.")

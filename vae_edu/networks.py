@@ -1,0 +1,59 @@
+"""Encoder and decoder networks: fully connected, and convolutional for images of any shape."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+
+def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Fully connected layers h ← activation(W h + b), the last one without the activation.
+
+    sizes: the width of the input, of each hidden layer, and of the output.
+    Maps (…, sizes[0]) to (…, sizes[-1]).
+    """
+    layers = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def conv_encoder(
+    image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16, 32)
+) -> nn.Sequential:
+    """ReLU CNN: each convolution halves height and width, then one linear layer.
+
+    Maps (B, C, H, W) to (B, outputs).
+    """
+    layers = []
+    for before, after in zip([image_shape[0], *channels[:-1]], channels, strict=True):
+        layers += [nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1), nn.ReLU()]
+    height, width = _sizes(image_shape, channels)[-1]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, outputs))
+
+
+def conv_decoder(
+    inputs: int, image_shape: Sequence[int], channels: Sequence[int] = (32, 16)
+) -> nn.Sequential:
+    """The mirror of `conv_encoder`: one linear layer, then transposed convolutions that double the size.
+
+    Maps (B, inputs) to (B, C, H, W).
+    """
+    sizes = _sizes(image_shape, channels)[::-1]
+    layers = [nn.Linear(inputs, channels[0] * sizes[0].numel()), nn.Unflatten(1, (channels[0], *sizes[0]))]
+    for i, (before, after) in enumerate(zip(channels, [*channels[1:], image_shape[0]], strict=True)):
+        even = tuple(1 - size % 2 for size in sizes[i + 1])  # from 7 rows, 14 takes one more than 13
+        layers += [
+            nn.ReLU(),
+            nn.ConvTranspose2d(before, after, kernel_size=3, stride=2, padding=1, output_padding=even),
+        ]
+    return nn.Sequential(*layers)
+
+
+def _sizes(image_shape: Sequence[int], channels: Sequence[int]) -> list[torch.Size]:
+    """Height and width before the first convolution and after each: halved, rounded up."""
+    sizes = [torch.Size(image_shape[1:])]
+    for _ in channels:
+        sizes.append(torch.Size((size + 1) // 2 for size in sizes[-1]))
+    return sizes

@@ -1,0 +1,103 @@
+"""Figures of the lessons: legible in grey and for the colour-blind. Every function returns its axes."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+# Okabe & Ito (2008), dark to light, each with a line and a marker of its own.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
+LINES = ["-", "--", "-.", ":", "-", "--", "-."]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+
+
+def image_rows(rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = None) -> Axes:
+    """Images in named rows, such as originals above their reconstructions.
+
+    rows: name → (N, C, H, W) in [0, 1]; ink is dark on white where C is 1. Values outside are clipped.
+    """
+    pictures = [_pictures(x) for x in rows.values()]
+    height, width = pictures[0].shape[1:3]
+    columns = max(map(len, pictures))
+    if ax is None:
+        size = (0.72 * columns + 1.6, 0.76 * len(pictures) + 0.4)
+        ax = plt.subplots(figsize=size, dpi=110, layout="constrained")[1]
+    gap = max(1, height // 14)
+    sheet = np.ones((len(pictures) * (height + gap) - gap, columns * (width + gap) - gap, 3))
+    for row, line in enumerate(pictures):
+        for column, picture in enumerate(line):
+            top, left = row * (height + gap), column * (width + gap)
+            sheet[top : top + height, left : left + width] = picture
+    ax.imshow(sheet, interpolation="nearest")
+    ax.set_yticks([(height + gap) * row + height / 2 for row in range(len(pictures))], list(rows))
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return ax
+
+
+def image_grid(x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = None) -> Axes:
+    """Images (N, C, H, W) in [0, 1], row after row."""
+    starts = range(0, len(x), columns)
+    return image_rows({" " * i: x[start : start + columns] for i, start in enumerate(starts)}, title, ax)
+
+
+def curves(
+    series: Mapping[str, Sequence[float] | Tensor],
+    x: Sequence[float] | None = None,
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log_x: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Lines with units on both axes; a series (points, repeats) is its mean in a band from least to most."""
+    ax = ax or plt.subplots(figsize=(6.4, 3.8), dpi=110, layout="constrained")[1]
+    for i, (name, values) in enumerate(series.items()):
+        values = np.asarray(values, dtype=float).reshape(len(values), -1)
+        places = np.arange(1, len(values) + 1) if x is None else x
+        style = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
+        ax.plot(places, values.mean(1), label=name, markersize=5, **style)
+        if values.shape[1] > 1:
+            ax.fill_between(
+                places, values.min(1), values.max(1), color=style["color"], alpha=0.12, linewidth=0
+            )
+    if log_x:
+        ax.set_xscale("log")
+    if x is not None and len(x) <= 10:
+        ax.set_xticks(x, [f"{place:g}" for place in x], minor=False)
+        ax.set_xticks([], minor=True)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.grid(alpha=0.3)
+    if len(series) > 1:
+        ax.legend(frameon=False)
+    return ax
+
+
+def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax: Axes | None = None) -> Axes:
+    """Two-dimensional codes (N, 2), each drawn as the digit that it stands for.
+
+    prior: draw the circle of radius 2 too, which holds 86% of a standard normal, N(0, I).
+    """
+    ax = ax or plt.subplots(figsize=(6, 5.4), dpi=110, layout="constrained")[1]
+    z, labels = z.detach().cpu().numpy(), labels.cpu().numpy()
+    for label in np.unique(labels):
+        points = z[labels == label]
+        ax.scatter(*points.T, s=34, marker=f"${label}$", color=COLOURS[label % 7], linewidth=0.2)
+    if prior:
+        ax.add_patch(plt.Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
+        note = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "weight": "bold"}
+        ax.annotate("86% of N(0, I)", (0, 2), **note)
+    ax.set_aspect("equal")
+    ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
+    return ax
+
+
+def _pictures(x: Tensor) -> np.ndarray:
+    """(N, C, H, W) → (N, H, W, 3) in [0, 1]; one channel becomes dark ink on white paper."""
+    pictures = x.detach().float().clamp(0, 1).cpu().numpy().transpose(0, 2, 3, 1)
+    return pictures if pictures.shape[-1] == 3 else np.repeat(1 - pictures[..., :1], 3, axis=-1)

@@ -1,0 +1,15 @@
+"""One progress bar for the whole package: a widget in a notebook, a line of text elsewhere."""
+
+import os
+from typing import Any
+
+from tqdm.auto import tqdm
+
+
+def progress_bar(*, shown: bool = True, **options: Any) -> tqdm:
+    """A tqdm bar with tqdm's own options, hidden unless `shown`, or where TQDM_DISABLE=1 is set.
+
+    tqdm itself ignores that variable inside a notebook, where its widgets would make every
+    execution of a lesson differ from the last.
+    """
+    return tqdm(disable=not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0"), **options)
