@@ -125,6 +125,7 @@ def _tidy(notebook: dict) -> None:
 
 
 def _write_html(notebook: dict, path: Path) -> None:
+    """A page that needs no network: MathJax lies beside it, with the one web font that it comes with."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -133,6 +134,9 @@ def _write_html(notebook: dict, path: Path) -> None:
         jquery_url="",
     )
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
+    fonts = {"availableFonts": [], "preferredFont": None, "webFont": "STIX-Web"}
+    settings = json.dumps({"jax": ["input/TeX", "output/HTML-CSS"], "HTML-CSS": fonts})
+    body = body.replace("<head>", f"<head><script>window.MathJax = {settings};</script>", 1)
     path.write_text(body, encoding="utf-8")
 
 

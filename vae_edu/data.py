@@ -58,8 +58,7 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
     if factors is None:
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n = {n!r} images cannot be drawn: give a whole number above 0.")
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed = {seed!r} must be a whole number, 0 or above.")
+        _check_seed(seed)
         table = strokes.random_factors(n, seed)
     else:
         table = strokes.complete_factors(factors)
@@ -88,6 +87,7 @@ def load_images(
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
     if n is not None and (not isinstance(n, int) or n < 1):
         raise ValueError(f"n = {n!r} images cannot be loaded: give a whole number above 0, or leave it out.")
+    _check_seed(seed)
     if name == "strokes":
         return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
     x_path, labels_path = (_locate(name, file) for file in FILES[split])
@@ -112,6 +112,11 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
     if seed is None:
         return (x >= 0.5).to(x.dtype)
     return torch.bernoulli(x, generator=torch.Generator(x.device).manual_seed(seed))
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed = {seed!r} must be a whole number, 0 or above.")
 
 
 def _locate(name: str, file: str) -> Path:

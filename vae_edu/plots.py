@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 # Okabe & Ito (2008), dark to light, each with a line and a marker of its own.
@@ -55,21 +56,30 @@ def curves(
     log_x: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Lines with units on both axes; a series (points, repeats) is its mean in a band from least to most."""
+    """Lines with units on both axes; a series (points, repeats) is its mean, with bars from least to most.
+
+    A series of one value is a level to compare with, and drawn as a line without marks.
+    """
     ax = ax or plt.subplots(figsize=(6.4, 3.8), dpi=110, layout="constrained")[1]
+    points = max(map(len, series.values()))
     for i, (name, values) in enumerate(series.items()):
         values = np.asarray(values, dtype=float).reshape(len(values), -1)
-        places = np.arange(1, len(values) + 1) if x is None else x
-        style = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
-        ax.plot(places, values.mean(1), label=name, markersize=5, **style)
-        if values.shape[1] > 1:
-            ax.fill_between(
-                places, values.min(1), values.max(1), color=style["color"], alpha=0.12, linewidth=0
-            )
+        style = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
+        if len(values) == 1 < points:
+            ax.axhline(values.mean(), **style)
+            continue
+        places = np.arange(1, len(values) + 1) if x is None else np.asarray(x, dtype=float)
+        mean, least, most = values.mean(1), values.min(1), values.max(1)
+        if values.shape[1] > 1 and log_x:
+            places = places * 1.05 ** (i - (len(series) - 1) / 2)  # so that bars do not overlap
+        bars = [mean - least, most - mean] if values.shape[1] > 1 else None
+        ax.errorbar(places, mean, bars, marker=MARKERS[i % 7], markersize=5, capsize=3, **style)
     if log_x:
         ax.set_xscale("log")
-    if x is not None and len(x) <= 10:
-        ax.set_xticks(x, [f"{place:g}" for place in x], minor=False)
+    if x is None:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif len(x) <= 10:
+        ax.set_xticks(x, [f"{place:g}" for place in x])
         ax.set_xticks([], minor=True)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.grid(alpha=0.3)
@@ -91,6 +101,7 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
     if prior:
         ax.add_patch(plt.Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
         note = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "weight": "bold"}
+        note["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         ax.annotate("86% of N(0, I)", (0, 2), **note)
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)

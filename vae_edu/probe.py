@@ -27,7 +27,8 @@ class Standardized(nn.Module):
         with torch.no_grad():
             z = encoder(x)
         self.register_buffer("mean", z.mean(0))
-        self.register_buffer("std", z.std(0).clamp(min=1e-6))  # a dead feature stays 0
+        std = z.std(0)
+        self.register_buffer("std", torch.where(std > 1e-6, std, 1))  # a dead feature stays dead
 
     def forward(self, x: Tensor) -> Tensor:
         return (self.encoder(x) - self.mean) / self.std

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -63,7 +64,7 @@ def fit(
     Raises ValueError for bad arguments or the checkpoint of another run, and FloatingPointError,
     with the step and before it changes the weights, where the loss is not finite.
     """
-    _check(model, data, held_out, epochs, batch_size, lr)
+    _check(model, data, held_out, epochs, batch_size, lr, seed)
     device = torch.device(device or vae_edu.device())
     model, data = model.to(device).train(), _to(device, data)
     optimizer = torch.optim.Adam(_trainable(model), lr=lr, fused=True)
@@ -178,13 +179,13 @@ def _check_data(data: Any) -> None:
         raise ValueError("the data hold no images: give at least one.")
 
 
-def _check(model: nn.Module, data: Any, held_out: Any, epochs: int, batch_size: int, lr: float) -> None:
+def _check(model, data, held_out, epochs: int, batch_size: int, lr: float, seed: int) -> None:
     _check_data(data)
     if held_out is not None:
         _check_data(held_out)
-    for name, value in [("epochs", epochs), ("batch_size", batch_size)]:
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} = {value!r} must be a whole number above 0.")
+    for name, value, least in [("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)]:
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} = {value!r} must be a whole number, {least} or above.")
     if not (0 < lr < math.inf):
         raise ValueError(f"lr = {lr!r} must be a number above 0; 1e-3 is a good start.")
     if not _trainable(model):
@@ -199,7 +200,8 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed + (epoch << 32))
+    # one 32-bit number out of both: the generator ignores what a seed holds beyond
+    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
 
 
 @contextmanager

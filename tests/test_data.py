@@ -1,0 +1,144 @@
+"""Data sets by name and by folder, and the sentences for what goes wrong."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+import vae_edu
+from vae_edu.data import DatasetError, binarize, load_images
+
+
+def write_folder(folder, n=7, labels=None, side=5):
+    """Four IDX files of n images, the test half gzipped; returns the pixels of the training images."""
+    folder.mkdir(exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (n, side, side), np.uint8)
+    images = b"\0\0\x08\x03" + struct.pack(">3I", n, side, side) + pixels.tobytes()
+    count = n if labels is None else labels
+    names = b"\0\0\x08\x01" + struct.pack(">I", count) + bytes(i % 10 for i in range(count))
+    (folder / "train-images-idx3-ubyte").write_bytes(images)
+    (folder / "train-labels-idx1-ubyte").write_bytes(names)
+    (folder / "t10k-images.idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    (folder / "t10k-labels.idx1-ubyte.gz").write_bytes(gzip.compress(names))
+    return pixels
+
+
+def test_a_folder_of_ones_own(tmp_path):
+    pixels = write_folder(tmp_path / "mine")
+    for split in ("train", "test"):
+        images = load_images(tmp_path / "mine", split)
+        assert images.x.shape == (7, 1, 5, 5)
+        np.testing.assert_allclose(images.x[:, 0].cpu().numpy(), pixels / 255, rtol=1e-6)
+        assert images.labels.tolist() == list(range(7))
+        assert images.factors is None
+
+
+def test_n_chooses_at_random_by_the_seed(tmp_path):
+    write_folder(tmp_path / "mine", n=200)
+    everything = load_images(tmp_path / "mine")
+    some, again, others = (load_images(tmp_path / "mine", n=20, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(some.x, again.x)
+    assert not torch.equal(some.x, others.x)
+    known = {
+        (image.cpu().numpy().tobytes(), label)
+        for image, label in zip(everything.x, everything.labels.tolist(), strict=True)
+    }
+    chosen = {
+        (image.cpu().numpy().tobytes(), label)
+        for image, label in zip(some.x, some.labels.tolist(), strict=True)
+    }
+    assert len(chosen) == 20
+    assert chosen <= known
+
+
+def test_the_environment_names_data_set_and_folder(tmp_path, monkeypatch):
+    write_folder(tmp_path / "kmnist")
+    monkeypatch.setenv("VAE_EDU_DATA", str(tmp_path))
+    monkeypatch.setenv("VAE_EDU_DATASET", "kmnist")
+    assert len(load_images()) == 7
+    monkeypatch.setenv("VAE_EDU_DATASET", "")
+    assert load_images(n=3).factors is not None
+
+
+def test_real_mnist(mnist):
+    train, test = load_images(mnist), load_images(mnist, "test")
+    assert train.x.shape == (60_000, 1, 28, 28)
+    assert test.x.shape == (10_000, 1, 28, 28)
+    assert train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert train.x.mean().item() == pytest.approx(0.1307, abs=1e-4)  # the published mean
+    assert train.labels.bincount().tolist()[:3] == [5923, 6742, 5958]
+
+
+def test_images_are_indexed_as_a_whole():
+    images = load_images("strokes", n=30)
+    assert images.x.device.type == vae_edu.device().type
+    threes = images[images.labels == images.labels[0]]
+    assert (threes.factors["digit"] == images.labels[0]).all()
+    assert len(images[4]) == 1
+    assert torch.equal(images[4].x[0], images.x[4])
+    assert torch.equal(images[5:9].factors["slant"], images.factors["slant"][5:9])
+    assert sum(1 for _ in images) == 30
+
+
+def test_binarize():
+    x = torch.tensor([0.0, 0.2, 0.5, 0.8, 1.0]).repeat(20_000, 1)
+    assert binarize(x)[0].tolist() == [0, 0, 1, 1, 1]
+    drawn = binarize(x, seed=3)
+    assert set(drawn.unique().tolist()) == {0, 1}
+    assert drawn.mean(0).tolist() == pytest.approx([0, 0.2, 0.5, 0.8, 1], abs=0.015)
+    assert torch.equal(drawn, binarize(x, seed=3))
+    assert not torch.equal(drawn, binarize(x, seed=4))
+    assert drawn.dtype == x.dtype
+    for bad in (x * 255, -x - 0.1, x / 0):
+        with pytest.raises(ValueError, match=r"\[0, 1\]"):
+            binarize(bad)
+
+
+def test_bad_requests(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="strokes, mnist, fashion_mnist, kmnist") as error:
+        load_images("minst")
+    assert "folder" in str(error.value)
+    with pytest.raises(ValueError, match="'train' or 'test'"):
+        load_images(split="validation")
+    for n in (0, -3, 1.5):
+        with pytest.raises(ValueError, match="whole number above 0"):
+            load_images(n=n)
+    write_folder(tmp_path / "mine")
+    with pytest.raises(ValueError, match="seed = -1"):
+        load_images(tmp_path / "mine", seed=-1)
+    with pytest.raises(ValueError, match="has 7 train images"):
+        load_images(tmp_path / "mine", n=8)
+    monkeypatch.setenv("VAE_EDU_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DatasetError, match="is not a folder"):
+        load_images("mnist")
+
+
+def test_bad_folders(tmp_path):
+    write_folder(tmp_path / "counts", n=7, labels=6)
+    with pytest.raises(DatasetError, match=r"holds 7 images but .* 6 labels"):
+        load_images(tmp_path / "counts")
+    write_folder(tmp_path / "none", n=0)
+    with pytest.raises(DatasetError, match="holds no images"):
+        load_images(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="has no train-images-idx3-ubyte"):
+        load_images(tmp_path / "empty")
+    write_folder(tmp_path / "swapped")
+    (tmp_path / "swapped" / "train-images-idx3-ubyte").rename(tmp_path / "x")
+    (tmp_path / "swapped" / "train-labels-idx1-ubyte").rename(
+        tmp_path / "swapped" / "train-images-idx3-ubyte"
+    )
+    (tmp_path / "x").rename(tmp_path / "swapped" / "train-labels-idx1-ubyte")
+    with pytest.raises(DatasetError, match="images go with images"):
+        load_images(tmp_path / "swapped")
+
+
+def test_device_from_the_environment(monkeypatch):
+    monkeypatch.setenv("VAE_EDU_DEVICE", "cpu")
+    assert vae_edu.device() == torch.device("cpu")
+    for name in ("gpu", "cuda:99"):
+        monkeypatch.setenv("VAE_EDU_DEVICE", name)
+        with pytest.raises(ValueError, match=f"VAE_EDU_DEVICE={name}"):
+            vae_edu.device()

@@ -1,0 +1,340 @@
+"""The training loop: against closed forms, through interruption and resumption, and with bad input."""
+
+import os
+import queue
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import vae_edu
+from vae_edu import checkpoint as checkpoints
+from vae_edu.data import load_images
+from vae_edu.train import evaluate, fit
+
+DEVICE = vae_edu.device()
+
+
+class Noisy(nn.Module):
+    """A regression whose loss draws random numbers, as a variational autoencoder's does."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.layer(x + 0.1 * torch.randn_like(x))
+
+
+def squared(model, batch):
+    x, y = batch
+    return (model(x) - y).square().sum(1)
+
+
+def regression(n=50):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 3, generator=generator)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3 + 0.1 * torch.randn(n, 1, generator=generator)
+    return x.to(DEVICE), y.to(DEVICE)
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()]).cpu()
+
+
+def test_reaches_the_least_squares_solution():
+    x, y = regression()
+    model = nn.Linear(3, 1)
+    fit(model, squared, (x, y), epochs=1000, batch_size=50, lr=0.02)
+    design = np.c_[x.cpu().double().numpy(), np.ones(50)]
+    right = np.linalg.lstsq(design, y.cpu().double().numpy(), rcond=None)[0].ravel()
+    assert weights(model).numpy() == pytest.approx(right, abs=2e-3)
+
+
+def test_equals_a_loop_written_by_hand():
+    x, y = regression(20)
+    ours, theirs = Noisy().layer, Noisy().layer.to(DEVICE)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01, fused=False, foreach=False)
+    history = fit(ours, squared, (x, y), epochs=5, batch_size=20, lr=0.01)
+    for loss in history.steps:
+        value = squared(theirs, (x, y)).mean()
+        assert loss == pytest.approx(value.item(), rel=1e-4)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    assert torch.allclose(weights(ours), weights(theirs), atol=1e-5)
+
+
+def test_an_epoch_sees_every_image_once_in_a_new_order():
+    seen = []
+
+    def watch(model, batch):
+        seen.append(batch[:, 0].tolist())
+        return model(batch).sum(1)
+
+    data = torch.arange(10.0)[:, None]
+    history = fit(nn.Linear(1, 1), watch, data, epochs=2, batch_size=4, lr=1e-9)
+    assert [len(batch) for batch in seen] == [4, 4, 2] * 2
+    first, second = ([v for batch in seen[i : i + 3] for v in batch] for i in (0, 3))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert first != list(range(10))
+    assert len(history.steps) == 6
+
+
+def test_epoch_means_count_images_not_batches():
+    data = torch.arange(10.0)[:, None]
+    model = nn.Linear(1, 1).requires_grad_(True)
+
+    def value_itself(model, batch):
+        return batch[:, 0] + 0 * model(batch)[:, 0]
+
+    history = fit(model, value_itself, data, epochs=3, batch_size=4, held_out=data[:7])
+    assert history.train == pytest.approx([4.5] * 3)
+    assert history.held_out == pytest.approx([3.0] * 3)
+    assert evaluate(model, value_itself, data, batch_size=3) == pytest.approx(4.5)
+
+
+def test_the_seed_fixes_everything_and_disturbs_nothing():
+    data = regression()
+    runs = []
+    for seed in (5, 5, 6):
+        torch.rand(3)  # whatever the caller drew before must not matter
+        model = Noisy()
+        torch.manual_seed(42 + len(runs))
+        fit(model, squared, data, epochs=3, batch_size=16, seed=seed)
+        runs.append((weights(model), torch.rand(1).item()))
+    assert torch.equal(runs[0][0], runs[1][0])
+    assert not torch.equal(runs[0][0], runs[2][0])
+    torch.manual_seed(42)
+    assert runs[0][1] == torch.rand(1).item()
+
+
+def test_images_are_data_too():
+    images = load_images("strokes", n=40)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 1))
+    history = fit(model, lambda m, batch: (m(batch.x)[:, 0] - batch.factors["slant"]) ** 2, images, epochs=30)
+    assert history.train[-1] < 0.5 * history.train[0]
+
+
+def test_frozen_weights_stay():
+    model = nn.Sequential(nn.Linear(3, 2).requires_grad_(False), nn.Linear(2, 1))
+    before = model[0].weight.clone()
+    fit(model, squared, regression(), epochs=2)
+    assert torch.equal(model[0].weight.cpu(), before)
+    with pytest.raises(ValueError, match="no weights to train"):
+        fit(model.requires_grad_(False), squared, regression(), epochs=2)
+
+
+def interrupt_at(step):
+    """A loss that presses Ctrl-C on itself in the given step."""
+    calls = []
+
+    def loss(model, batch):
+        calls.extend([1] * model.training)  # the held-out images do not count
+        if model.training and len(calls) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return squared(model, batch)
+
+    return loss
+
+
+@pytest.mark.parametrize("step", [1, 5, 8, 11])  # 4 steps an epoch: within, at the end, in the last
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, step, capsys):
+    data = regression()
+    whole, parts = Noisy(), Noisy()
+    options = {"epochs": 3, "batch_size": 16, "lr": 0.01, "held_out": data}
+    right = fit(whole, squared, data, **options)
+    path = tmp_path / "run.pt"
+    stopped = fit(parts, interrupt_at(step), data, checkpoint=path, **options)
+    assert stopped.interrupted
+    assert len(stopped.steps) == step
+    assert f"Stopped after step {step} of 12" in capsys.readouterr().out
+    parts = Noisy()  # a new session knows nothing but the file
+    torch.rand(100)
+    history = fit(parts, squared, data, checkpoint=path, **options)
+    assert torch.equal(weights(parts), weights(whole))
+    assert history == right
+    assert not history.interrupted
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.pt"]
+
+
+def test_a_finished_run_is_not_trained_again_but_can_be_prolonged(tmp_path):
+    data, path = regression(), tmp_path / "run.pt"
+    model = Noisy()
+    first = fit(model, squared, data, epochs=2, checkpoint=path)
+    again = Noisy()
+    assert fit(again, squared, data, epochs=2, checkpoint=path) == first
+    assert torch.equal(weights(again), weights(model))
+    longer, whole = Noisy(), Noisy()
+    fit(longer, squared, data, epochs=5, checkpoint=path)
+    fit(whole, squared, data, epochs=5)
+    assert torch.equal(weights(longer), weights(whole))
+
+
+def test_an_interrupted_run_keeps_what_it_learned_without_a_file():
+    model = Noisy()
+    before = weights(model)
+    history = fit(model, interrupt_at(3), regression(), epochs=100, batch_size=16)
+    assert history.interrupted
+    assert len(history.steps) == 3
+    assert not torch.equal(weights(model), before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_is_obeyed_at_once():
+    def hangs(model, batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the second Ctrl-C did not interrupt")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Noisy(), hangs, regression(), epochs=1)
+
+
+def test_trains_outside_the_main_thread():
+    results = queue.Queue()
+    thread = threading.Thread(target=lambda: results.put(fit(Noisy(), squared, regression(), epochs=1)))
+    thread.start()
+    thread.join(60)
+    assert len(results.get(timeout=1).train) == 1
+
+
+def test_the_stop_button_of_a_notebook():
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        client.execute(
+            "import torch; from torch import nn; from vae_edu.train import fit\n"
+            "model, x = nn.Linear(4, 4), torch.randn(64, 4)\n"
+            "def loss(m, b):\n    print('.', end='', flush=True)\n    return (m(b) - b).square().sum(1)\n"
+            "history = fit(model, loss, x, epochs=10**6, progress=False)"
+        )
+        while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+            pass
+        manager.interrupt_kernel()
+        printed = []
+        client.execute_interactive(
+            "print(history.interrupted, len(history.steps) > 0)",
+            timeout=60,
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+        )
+        assert "True True" in "".join(printed)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_spares_the_weights():
+    for bad in (float("nan"), float("inf")):
+        model, calls = Noisy(), []
+
+        def explodes(model, batch, bad=bad, calls=calls):
+            calls.append(weights(model))
+            return squared(model, batch) * (bad if len(calls) == 7 else 1)
+
+        with pytest.raises(FloatingPointError, match=r"at step 6 \(epoch 1\)"):
+            fit(model, explodes, regression(), epochs=3, batch_size=16)
+        assert torch.equal(weights(model), calls[-1])
+
+
+@pytest.mark.parametrize("shape", ["mean", "sum over images", "per pixel"])
+def test_a_loss_must_give_one_value_an_image(shape):
+    def wrong(model, batch):
+        value = squared(model, batch)
+        return {"mean": value.mean(), "sum over images": value.sum()[None], "per pixel": value[:, None]}[
+            shape
+        ]
+
+    with pytest.raises(ValueError, match="return one value each"):
+        fit(Noisy(), wrong, regression(), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs = 0"),
+        ({"epochs": 1.5}, "epochs = 1.5"),
+        ({"batch_size": 0}, "batch_size = 0"),
+        ({"seed": -1}, "seed = -1"),
+        ({"lr": 0}, "lr = 0"),
+        ({"lr": float("nan")}, "lr = nan"),
+        ({"data": torch.empty(0, 3)}, "hold no images"),
+        ({"data": (torch.zeros(3, 3), torch.zeros(4, 1))}, "one length"),
+        ({"held_out": torch.empty(0, 3)}, "hold no images"),
+    ],
+)
+def test_bad_arguments(change, message):
+    with pytest.raises(ValueError, match=message):
+        fit(**{"model": Noisy(), "loss": squared, "data": regression(), "epochs": 1, **change})
+
+
+def test_checkpoints_of_another_run(tmp_path):
+    path, data = tmp_path / "run.pt", regression()
+    fit(Noisy(), squared, data, epochs=1, checkpoint=path)
+    before = path.read_bytes()
+    for change in ({"batch_size": 7}, {"lr": 0.5}, {"seed": 9}, {"data": regression(49)}):
+        with pytest.raises(ValueError, match="belongs to a run with"):
+            fit(
+                **{"model": Noisy(), "loss": squared, "data": data, "epochs": 2, "checkpoint": path, **change}
+            )
+    other = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match="another model"):
+        fit(other, lambda m, b: m(b[0]).sum(1), data, epochs=2, checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_checkpoint_files(tmp_path):
+    path = tmp_path / "a.pt"
+    checkpoints.save(path, {"numbers": [1, 2.5], "tensor": torch.arange(3)})
+    assert checkpoints.load(path)["tensor"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="there is no checkpoint"):
+        checkpoints.load(tmp_path / "nowhere.pt")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:200], whole[:-30], b"text, not a checkpoint"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged or not a checkpoint"):
+            checkpoints.load(path)
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="not a checkpoint of vae_edu"):
+        checkpoints.load(path)
+    torch.save(nn.Linear(2, 2), path)  # a pickled module would run code
+    with pytest.raises(ValueError, match="damaged or not a checkpoint"):
+        checkpoints.load(path)
+    torch.save({"format": checkpoints.FORMAT, "version": checkpoints.VERSION + 1}, path)
+    with pytest.raises(ValueError, match="newer vae_edu"):
+        checkpoints.load(path)
+    with pytest.raises(ValueError, match="cannot be written"):
+        checkpoints.save(tmp_path / "no" / "folder.pt", {})
+
+
+def test_a_failing_write_keeps_the_older_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "a.pt"
+    checkpoints.save(path, {"value": 1})
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.torch, "save", full_disk)
+    with pytest.raises(ValueError, match="No space left"):
+        checkpoints.save(path, {"value": 2})
+    assert checkpoints.load(path)["value"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_the_model_goes_to_the_device_and_back_to_training_mode():
+    model = nn.Sequential(nn.Linear(3, 1), nn.Dropout(0.5)).eval()
+    modes = []
+
+    def watch(model, batch):
+        modes.append(model.training)
+        return squared(model, batch)
+
+    fit(model, watch, regression(), epochs=1, held_out=regression(10))
+    assert modes == [True, False]
+    assert next(model.parameters()).device.type == DEVICE.type
