@@ -25,6 +25,9 @@ notebooks: $(READY) ## execute the committed notebooks again, after a change of 
 bench: $(READY) ## time a training step against its matrix products alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step
 
+pictures: $(READY) ## draw the picture of the README again
+	@TQDM_DISABLE=1 $(BIN)/python notebooks/pictures.py
+
 clean: ## remove .venv and build
 	rm -rf $(VENV) build
 

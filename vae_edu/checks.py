@@ -157,20 +157,23 @@ EXERCISES = {
 }
 
 
-def check(name: str, function: Callable[..., Any]) -> bool:
+def check(name: str, function: Callable[..., Any]) -> None:
     """Run a learner's function on random batches and print "name: correct", or what the mistake is.
 
-    Returns whether it is correct. Raises ValueError for a name that is no exercise.
+    Raises ValueError for a name that is no exercise.
+    """
+    problem = diagnose(name, function)
+    print(f"{name}: {'correct' if problem is None else 'not yet: ' + problem}.")
+
+
+def diagnose(name: str, function: Callable[..., Any]) -> str | None:
+    """What is wrong with a learner's function, in words; None where it is right.
+
+    Raises ValueError for a name that is no exercise.
     """
     if name not in EXERCISES:
         raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
-    problem = _problem(EXERCISES[name], function)
-    print(f"{name}: {'correct' if problem is None else 'not yet: ' + problem}.")
-    return problem is None
-
-
-def _problem(exercise: Exercise, function: Callable[..., Any]) -> str | None:
-    """What is wrong with the function, in words; None where it is right."""
+    exercise = EXERCISES[name]
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         cases = [exercise.arguments(*sizes) for sizes in SIZES]

@@ -1,0 +1,226 @@
+"""The lessons as committed: executed, fresh, well-formed; and the program that runs them."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from vae_edu.checks import EXERCISES
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+spec = importlib.util.spec_from_file_location("run_lessons", ROOT / "notebooks" / "run.py")
+run = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run)
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(lesson):
+    return [cell for cell in lesson.cells if cell.cell_type == "code"]
+
+
+def is_checked(cell):
+    return "nbval-check-output" in cell.metadata.get("tags", [])
+
+
+def test_there_are_lessons():
+    assert LESSONS
+
+
+def test_a_lesson_is_valid_and_was_executed_from_the_top(lesson):
+    nbformat.validate(lesson)
+    counts = [cell.execution_count for cell in code_cells(lesson)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in code_cells(lesson) for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+
+
+def test_a_lesson_is_fresh(lesson):
+    assert lesson.metadata["vae_edu"]["fingerprint"] == run.fingerprint(lesson), "stale: run make notebooks"
+
+
+def test_nothing_of_the_machine_is_in_a_lesson(lesson):
+    assert set(lesson.metadata) == {"kernelspec", "language_info", "vae_edu"}
+    assert lesson.metadata.language_info == {"name": "python"}
+    for cell in lesson.cells:
+        assert set(cell.metadata) <= {"tags"}
+    text = nbformat.writes(lesson)
+    for trace in ("/home/", "/root/", "/Users/", str(ROOT), "0x7f", "widget-view"):
+        assert trace not in text
+
+
+def test_a_lesson_is_of_a_length_that_people_read(lesson):
+    assert 25 <= len(lesson.cells) <= 45
+    for cell in code_cells(lesson):
+        assert len(cell.source.splitlines()) <= 15, cell.source
+        assert max(map(len, cell.source.splitlines())) <= 110, cell.source
+
+
+def test_a_lesson_checks_facts(lesson):
+    checked = [cell for cell in code_cells(lesson) if is_checked(cell)]
+    assert len(checked) >= 5
+    for cell in checked:
+        text = "".join(output.get("text", "") for output in cell.outputs)
+        assert text.strip(), cell.source
+        assert "False" not in text
+        assert "not yet" not in text
+        # nbval runs cells without history, and then IPython ignores a last ";" that silences a value
+        assert not cell.source.endswith(";"), cell.source
+
+
+def test_every_exercise_has_steps_a_solution_and_a_check(lesson):
+    cells = code_cells(lesson)
+    exercises = [i for i, cell in enumerate(cells) if cell.source.startswith("# Exercise ")]
+    assert 3 <= len(exercises) <= 5
+    number = int(lesson.cells[0].source.split("·")[0].strip("# "))
+    for order, i in enumerate(exercises, start=1):
+        source = cells[i].source
+        assert source.startswith(f"# Exercise {number}.{order}: ")
+        assert re.search(r"^#   1\. ", source, re.M)
+        assert source.count("### BEGIN SOLUTION") == source.count("### END SOLUTION") == 1
+        name = re.search(r"^def (\w+)\(", source, re.M)[1]
+        assert name in EXERCISES
+        assert cells[i + 1].source == f'check("{name}", {name})'
+        assert is_checked(cells[i + 1])
+        assert cells[i + 1].outputs[0].text == f"{name}: correct.\n"
+        used_later = "\n".join(cell.source for cell in cells[i + 2 :])
+        assert not re.search(rf"(?<![.\w]){name}\(", used_later), (
+            f"the lesson must not go on with the learner's {name}"
+        )
+
+
+def test_a_lesson_opens_and_closes_as_all_do(lesson):
+    first, last = lesson.cells[0].source, lesson.cells[-1].source
+    for part in (
+        "**The question.**",
+        "**The lecture line.**",
+        "**Afterwards you can**",
+        "**You need**",
+        "**It takes**",
+    ):
+        assert part in first
+    for part in ("## What to expect", "## In three lines", "**A question to take along.**"):
+        assert part in last
+
+
+def small_lesson(folder, *sources):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, folder / "99_small.ipynb")
+    return folder / "99_small.ipynb"
+
+
+@pytest.fixture
+def sandbox(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "FOLDER", tmp_path)
+    monkeypatch.setattr(run, "BUILD", tmp_path / "build")
+    return tmp_path
+
+
+def test_running_writes_the_copy_and_the_page(sandbox, monkeypatch, capsys):
+    path = small_lesson(sandbox, "print('one and', 1 + 1)")
+    before = path.read_bytes()
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert run.main() == 0
+    assert re.search(r"99_small +\d+\.\d s  passed", capsys.readouterr().out)
+    assert path.read_bytes() == before
+    assert nbformat.read(sandbox / "build/99_small.ipynb", 4).cells[0].outputs[0].text == "one and 2\n"
+    page = (sandbox / "build/99_small.html").read_text()
+    assert "one and 2" in page
+    assert '"mathjax/MathJax.js' in page
+    assert (sandbox / "build/mathjax/MathJax.js").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("int('seven')", "cell 2: ValueError: invalid literal"),
+        ("import os; os._exit(1)", "cell 2: the kernel died"),
+        ("import time; time.sleep(30)", "cell 2: took longer than 5 s"),
+    ],
+)
+def test_a_failing_lesson_says_where_and_the_others_go_on(sandbox, monkeypatch, capsys, source, message):
+    path = small_lesson(sandbox, "1", source, "3")
+    path.rename(sandbox / "01_fails.ipynb")
+    small_lesson(sandbox, "1")
+    monkeypatch.setattr(run, "CELL_SECONDS", 5)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert run.main() == 1
+    out = capsys.readouterr().out
+    assert f"FAILED in {message}" in out
+    assert re.search(r"99_small .* passed", out)
+    assert (sandbox / "build/01_fails.html").exists()
+
+
+def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeypatch):
+    path = small_lesson(sandbox, "import os; print(os.environ['VAE_EDU_DATASET'])")
+    monkeypatch.setattr(sys, "argv", ["run.py", "--inplace"])
+    monkeypatch.setenv("VAE_EDU_DATASET", "mnist")
+    assert run.main() == 0
+    first = path.read_bytes()
+    assert b"strokes" in first
+    assert run.main() == 0
+    assert path.read_bytes() == first
+    path = small_lesson(sandbox, "1 / 0")
+    before = path.read_bytes()
+    assert run.main() == 1
+    assert path.read_bytes() == before
+
+
+def test_the_fingerprint_sees_code_and_text_but_not_comments(tmp_path, monkeypatch):
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "data.py").write_text('"""Data."""\nfrom vae_edu import strokes\n')
+    (tmp_path / "strokes.py").write_text('def draw():\n    """Draw."""\n    return 1  # one\n')
+    (tmp_path / "other.py").write_text("x = 1\n")
+    monkeypatch.setattr(run, "PACKAGE", tmp_path)
+    cells = [{"cell_type": "code", "source": "from vae_edu.data import load_images"}]
+    start = run.fingerprint({"cells": cells})
+    (tmp_path / "other.py").write_text("x = 2\n")
+    (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 1  # still one\n')
+    assert run.fingerprint({"cells": cells}) == start
+    (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 2\n')
+    assert run.fingerprint({"cells": cells}) != start
+    text = [*cells, {"cell_type": "markdown", "source": "words"}]
+    assert run.fingerprint({"cells": text}) != run.fingerprint({"cells": cells})
+
+
+def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
+    small_lesson(sandbox, "1")
+    monkeypatch.setattr(sys, "argv", ["run.py", "02_nothing"])
+    with pytest.raises(SystemExit):
+        run.main()
+    assert "the lessons are 99_small" in capsys.readouterr().err
+
+
+def test_the_lessons_pass_nbval_on_mnist(mnist):
+    """What is checked must hold on real digits as it does on the strokes that were committed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--nbval-cell-timeout=300",
+        "-q",
+    ]
+    environment = os.environ | {"VAE_EDU_DATASET": mnist, "TQDM_DISABLE": "1"}
+    result = subprocess.run(
+        [*command, str(ROOT / "notebooks")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
