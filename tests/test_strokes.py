@@ -114,6 +114,14 @@ def test_rotation_is_found_in_the_principal_axis():
     assert slope(given, np.unwrap(angle.numpy(), period=np.pi)) == pytest.approx(1, abs=0.05)
 
 
+def test_rotation_keeps_the_size():
+    images = stroke_digits(factors={"digit": 2, "rotation": np.linspace(-0.2, 0.2, 9)})
+    ink, _, second = moments(images.x)
+    spread = second[:, 0] + second[:, 2]
+    assert (spread / spread.mean() - 1).abs().max() < 0.01
+    assert (ink / ink.mean() - 1).abs().max() < 0.01
+
+
 def test_scale_and_width_are_found_in_the_spread():
     given = np.linspace(0.8, 1.0, 9)
     thin = {"digit": 0, "thickness": 1.6, "slant": 0.0}

@@ -114,6 +114,18 @@ def test_the_seed_fixes_everything_and_disturbs_nothing():
     assert runs[0][1] == torch.rand(1).item()
 
 
+def test_the_seed_fixes_the_draws_of_the_loss():
+    draws = []
+
+    def draw(model, batch):
+        draws.append(torch.rand(1).item())
+        return squared(model, batch)
+
+    for seed in (5, 5, 6):
+        fit(Noisy(), draw, regression(), epochs=1, batch_size=50, seed=seed)
+    assert draws[0] == draws[1] != draws[2]
+
+
 def test_images_are_data_too():
     images = load_images("strokes", n=40)
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 1))

@@ -56,7 +56,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 
 
 def classify(
-    encoder: nn.Module, train: Images, test: Images, *, frozen: bool, steps: int = 150, seed: int = 0
+    encoder: nn.Module, train: Images, test: Images, *, frozen: bool, steps: int = 100, seed: int = 0
 ) -> float:
     """Train a linear classifier on top of an encoder with train; its accuracy on test, from 0 to 1.
 
@@ -73,7 +73,7 @@ def classify(
     if frozen:  # the features never change: compute them once
         model, x, test_x, lr = head, *features, 1e-2
     else:
-        model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 1e-3
+        model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 2e-3
     fit(model, _cross_entropy, (x, train.labels), epochs, batch_size=BATCH, lr=lr, seed=seed, progress=False)
     with torch.no_grad():
         return accuracy(model(test_x), test.labels)
