@@ -8,13 +8,14 @@ READY := $(VENV)/ready
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lessons: $(READY) ## run every lesson; executed copies and HTML under build/lessons
 	@$(BIN)/python notebooks/run.py
 
 lab: $(READY) ## open JupyterLab on the lessons
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	@if [ -n "$$VAE_EDU_DATA" ]; then cd "$$VAE_EDU_DATA" && export VAE_EDU_DATA="$$PWD" && cd "$(CURDIR)"; fi \
+		&& $(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY) ## test the package, and validate every lesson with nbval
 	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300

@@ -6,10 +6,10 @@ python notebooks/run.py --inplace       execute the committed notebooks again
 """
 
 import argparse
-import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -22,45 +22,23 @@ CELL_SECONDS = 300  # a cell that takes longer has hung
 
 
 def fingerprint(notebook: dict) -> str:
-    """Hash of what a lesson's outputs come from: its cells, and the code of the modules they import.
-
-    Comments, docstrings and layout of the modules do not count.
-    """
+    """Hash of what a lesson's outputs come from: its cells, and the modules of vae_edu that they import."""
     cells = [(cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
-    code = [source for kind, source in cells if kind == "code"]
-    parts = [json.dumps(cells), *(f"{name} {text}" for name, text in sorted(_modules(code).items()))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _modules(sources: list[str]) -> dict[str, str]:
-    """The modules of vae_edu that code imports, and those that they import: name → normalised code."""
-    found, waiting = {}, {"__init__"}
-    for source in sources:
-        waiting |= _imports(ast.parse(source))
+    waiting, modules = {"__init__"}.union(*(_imports(text) for kind, text in cells if kind == "code")), {}
     while waiting:
         name = waiting.pop()
         path = PACKAGE / f"{name}.py"
-        if name in found or not path.exists():
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                and ast.get_docstring(node) is not None
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-        found[name] = ast.dump(tree)
-        waiting |= _imports(tree)
-    return found
+        if name not in modules and path.exists():
+            modules[name] = path.read_text(encoding="utf-8")
+            waiting |= _imports(modules[name])
+    return hashlib.sha256(json.dumps([cells, sorted(modules.items())]).encode()).hexdigest()
 
 
-def _imports(tree: ast.AST) -> set[str]:
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "vae_edu":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vae_edu."):
-            names.add(node.module.split(".")[1])
+def _imports(code: str) -> set[str]:
+    """Names that could be modules: those after `import vae_edu.`, `from vae_edu.`, `from vae_edu import`."""
+    names = set(re.findall(r"^\s*(?:import|from) vae_edu\.(\w+)", code, re.M))
+    for listed in re.findall(r"^\s*from vae_edu import ([\w, ]+)", code, re.M):
+        names |= set(re.findall(r"\w+", listed))
     return names
 
 
@@ -91,7 +69,7 @@ def run(path: Path, inplace: bool) -> tuple[float, str | None]:
         )
         start, failure = time.perf_counter(), None
         try:
-            client.execute(env=_kernel_environment(inplace))
+            client.execute(env=kernel_environment(inplace))
         except CellExecutionError as error:
             failure = f"cell {at['cell'] + 1}: {error.ename}: {error.evalue}"
         except CellTimeoutError:
@@ -108,8 +86,11 @@ def run(path: Path, inplace: bool) -> tuple[float, str | None]:
     return seconds, failure
 
 
-def _kernel_environment(inplace: bool) -> dict[str, str]:
+def kernel_environment(inplace: bool) -> dict[str, str]:
     environment = os.environ | {"TQDM_DISABLE": "1"}  # widgets differ from run to run
+    for name in ("VAE_EDU_DATA", "VAE_EDU_DATASET"):  # a kernel runs in notebooks/, the caller somewhere else
+        if os.sep in environment.get(name, ""):
+            environment[name] = str(Path(environment[name]).expanduser().resolve())
     if inplace:  # what is committed is the offline course on a CPU
         environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
     return environment
@@ -157,7 +138,13 @@ def main() -> int:
         shutil.copytree(mathjax, BUILD / "mathjax", dirs_exist_ok=True)
     failed = 0
     for name in arguments.lessons or known:
-        seconds, failure = run(known[name], arguments.inplace)
+        if not sys.stderr.isatty():  # no progress bar there
+            print(f"{name:32} running ...", flush=True)
+        try:
+            seconds, failure = run(known[name], arguments.inplace)
+        except KeyboardInterrupt:
+            print(f"{name:32} stopped; nothing of it was written.")
+            return 130
         print(
             f"{name:32} {seconds:6.1f} s  {'passed' if failure is None else 'FAILED in ' + failure}",
             flush=True,

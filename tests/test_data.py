@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,8 @@ def test_images_are_indexed_as_a_whole():
     assert torch.equal(images[4].x[0], images.x[4])
     assert torch.equal(images[5:9].factors["slant"], images.factors["slant"][5:9])
     assert sum(1 for _ in images) == 30
+    assert images[torch.tensor(4)].x.shape == (1, 1, 28, 28)
+    assert images == images
 
 
 def test_binarize():
@@ -91,6 +94,7 @@ def test_binarize():
     assert torch.equal(drawn, binarize(x, seed=3))
     assert not torch.equal(drawn, binarize(x, seed=4))
     assert drawn.dtype == x.dtype
+    assert binarize(torch.ones(3, dtype=torch.uint8), seed=0).tolist() == [1, 1, 1]
     for bad in (x * 255, -x - 0.1, x / 0):
         with pytest.raises(ValueError, match=r"\[0, 1\]"):
             binarize(bad)
@@ -102,8 +106,8 @@ def test_bad_requests(tmp_path, monkeypatch):
     assert "folder" in str(error.value)
     with pytest.raises(ValueError, match="'train' or 'test'"):
         load_images(split="validation")
-    for n in (0, -3, 1.5):
-        with pytest.raises(ValueError, match="whole number above 0"):
+    for n in (0, -3, 1.5, True, "many"):
+        with pytest.raises(ValueError, match="must be a whole number"):
             load_images(n=n)
     write_folder(tmp_path / "mine")
     with pytest.raises(ValueError, match="seed = -1"):
@@ -120,7 +124,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(DatasetError, match=r"holds 7 images but .* 6 labels"):
         load_images(tmp_path / "counts")
     write_folder(tmp_path / "none", n=0)
-    with pytest.raises(DatasetError, match="holds no images"):
+    with pytest.raises(DatasetError, match="holds nothing"):
         load_images(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="has no train-images-idx3-ubyte"):
@@ -135,10 +139,22 @@ def test_bad_folders(tmp_path):
         load_images(tmp_path / "swapped")
 
 
+def test_paths_of_every_kind(tmp_path, monkeypatch):
+    write_folder(tmp_path / "mnist")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAE_EDU_DATA", "~")
+    for name in ("~/mnist", "./mnist", tmp_path / "mnist", Path("mnist"), "mnist"):
+        assert len(load_images(name)) == 7
+    with pytest.raises(ValueError, match="unknown data set"):
+        load_images(Path("kmnist"))  # a Path is a folder, never a download
+
+
 def test_device_from_the_environment(monkeypatch):
     monkeypatch.setenv("VAE_EDU_DEVICE", "cpu")
     assert vae_edu.device() == torch.device("cpu")
-    for name in ("gpu", "cuda:99"):
+    for name in ("gpu", "cuda:99", "meta", "hpu"):
         monkeypatch.setenv("VAE_EDU_DEVICE", name)
-        with pytest.raises(ValueError, match=f"VAE_EDU_DEVICE={name}"):
+        with pytest.raises(ValueError, match=f"^{name} is not a device"):
             vae_edu.device()

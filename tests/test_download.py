@@ -78,11 +78,13 @@ def files(server):
     return sorted(path.name for path in server.cache.iterdir()) if server.cache.exists() else []
 
 
-def test_download_then_cache(server, monkeypatch):
+def test_download_then_cache(server, monkeypatch, tmp_path):
     use(monkeypatch, server, "good")
     assert load_images("mnist").labels.tolist() == [3, 4]
     assert files(server) == ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
     assert load_images("mnist").x.shape == (2, 1, 28, 28)
+    (tmp_path / "any").touch()  # a shared cache must be readable as any new file is
+    assert {path.stat().st_mode for path in server.cache.iterdir()} == {(tmp_path / "any").stat().st_mode}
     assert server.asked == ["good", "good"]  # the second time nothing was asked for
 
 
@@ -152,4 +154,5 @@ def test_two_processes_at_once(server, monkeypatch, tmp_path):
 def test_the_cache_is_where_the_platform_keeps_it(monkeypatch, tmp_path, platform, variable, tail):
     monkeypatch.setattr(download.sys, "platform", platform)
     monkeypatch.setenv(variable, str(tmp_path / "base"))
+    monkeypatch.setattr(download.Path, "home", lambda: tmp_path / "base")
     assert download.cache_folder() == tmp_path / tail

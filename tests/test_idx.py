@@ -33,6 +33,8 @@ def test_labels_have_one_dimension(tmp_path):
         (b"GIF89a and so on", "not an IDX file"),
         (b"\0\0\x0d" + SMALL[3:], "not an IDX file of unsigned bytes"),  # floats
         (b"\0\0\x08\0", "not an IDX file"),
+        (b"\0\0\x08\x46" + bytes(280), "1 to 4 dimensions"),
+        (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "holds nothing"),
         (SMALL[:9], "ends inside its header"),
         (SMALL[:-1], "fewer bytes than the 2 x 2 x 3"),
         (SMALL + b"\0", "more bytes than the 2 x 2 x 3"),

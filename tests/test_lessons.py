@@ -145,6 +145,8 @@ def test_running_writes_the_copy_and_the_page(sandbox, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        ("def f(x):\n    return (x", "cell 2: SyntaxError"),
+        ("raise SystemExit(3)", "cell 2: SystemExit: 3"),
         ("int('seven')", "cell 2: ValueError: invalid literal"),
         ("import os; os._exit(1)", "cell 2: the kernel died"),
         ("import time; time.sleep(30)", "cell 2: took longer than 5 s"),
@@ -178,7 +180,7 @@ def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeyp
     assert path.read_bytes() == before
 
 
-def test_the_fingerprint_sees_code_and_text_but_not_comments(tmp_path, monkeypatch):
+def test_the_fingerprint_sees_cells_and_the_modules_that_they_use(tmp_path, monkeypatch):
     (tmp_path / "__init__.py").write_text("")
     (tmp_path / "data.py").write_text('"""Data."""\nfrom vae_edu import strokes\n')
     (tmp_path / "strokes.py").write_text('def draw():\n    """Draw."""\n    return 1  # one\n')
@@ -187,12 +189,29 @@ def test_the_fingerprint_sees_code_and_text_but_not_comments(tmp_path, monkeypat
     cells = [{"cell_type": "code", "source": "from vae_edu.data import load_images"}]
     start = run.fingerprint({"cells": cells})
     (tmp_path / "other.py").write_text("x = 2\n")
-    (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 1  # still one\n')
     assert run.fingerprint({"cells": cells}) == start
     (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 2\n')
     assert run.fingerprint({"cells": cells}) != start
     text = [*cells, {"cell_type": "markdown", "source": "words"}]
     assert run.fingerprint({"cells": text}) != run.fingerprint({"cells": cells})
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import vae_edu.data", "from vae_edu import checks, data", "if 1:\n    from vae_edu.data import x"],
+)
+def test_every_kind_of_import_is_seen(code):
+    assert "data" in run._imports(code)
+
+
+def test_relative_paths_reach_the_kernel_as_absolute_ones(sandbox, monkeypatch):
+    (sandbox / "elsewhere" / "data").mkdir(parents=True)
+    monkeypatch.chdir(sandbox / "elsewhere")
+    monkeypatch.setenv("VAE_EDU_DATA", "./data")
+    monkeypatch.setenv("VAE_EDU_DATASET", "mnist")
+    environment = run.kernel_environment(inplace=False)
+    assert environment["VAE_EDU_DATA"] == str(sandbox / "elsewhere" / "data")
+    assert environment["VAE_EDU_DATASET"] == "mnist"
 
 
 def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):

@@ -32,6 +32,14 @@ def test_colour_images_and_values_out_of_range():
     assert (sheet == 0).all()
 
 
+def test_wrong_shapes_get_one_sentence():
+    for x in (torch.rand(3, 28, 28), torch.rand(3, 2, 28, 28)):
+        with pytest.raises(ValueError, match="cannot be shown"):
+            plots.image_grid(x)
+    with pytest.raises(ValueError, match="cannot be drawn on a plane"):
+        plots.codes(torch.rand(5, 16), torch.zeros(5))
+
+
 def test_a_grid_fills_row_after_row():
     x = torch.zeros(5, 1, 28, 28)
     x[3] = 1

@@ -1,5 +1,7 @@
 """The downstream task: balanced labels, a classifier that learns, an encoder that stays frozen."""
 
+import signal
+
 import pytest
 import torch
 from torch import nn
@@ -75,6 +77,24 @@ def test_standardized_features():
     dead = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).to(device()).requires_grad_(False)
     dead[1].weight.zero_()
     assert probe.Standardized(dead, x)(x).abs().max() < 1e-5
+
+
+def test_accuracy_is_measured_in_evaluation_mode():
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.Dropout(0.5)).to(device())
+    values = {probe.classify(encoder, blobs(30, 0), blobs(100, 1), frozen=False) for _ in range(3)}
+    assert len(values) == 1
+
+
+def test_an_interrupt_ends_the_whole_curve():
+    class Interrupts(nn.Flatten):
+        def forward(self, x):
+            if self.training:
+                signal.raise_signal(signal.SIGINT)
+            return super().forward(x)
+
+    encoder = nn.Sequential(Interrupts(), nn.Linear(2, 2)).to(device())
+    with pytest.raises(KeyboardInterrupt):
+        probe.label_curve({"pixels": (encoder, False)}, blobs(60, 0), blobs(60, 1), [30])
 
 
 def test_label_curve_rises():

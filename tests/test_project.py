@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,7 +24,7 @@ def normal(name):
 
 def requirements():
     """Name → specifier of every direct requirement, the extras' too."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     lines = project["dependencies"] + [line for extra in extras for line in extra]
     pairs = [re.match(r"([\w.-]+)(?:\[.*\])?(.*)", line).groups() for line in lines]
@@ -35,7 +36,11 @@ def pins(lines):
 
 
 def constraints():
-    return pins(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line[:1] != "#")
+    return pins(
+        line
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line[:1] != "#"
+    )
 
 
 def test_constraints_pin_every_requirement_within_its_range():
@@ -46,10 +51,10 @@ def test_constraints_pin_every_requirement_within_its_range():
 
 
 def test_conda_gets_the_same_versions():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     *conda, pip = environment["dependencies"]
     assert conda == ["python=3.11", "pip"]
-    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     *pinned, ours = pip["pip"]
     assert ours == "-e ."
     assert pins(pinned) == {name: constraints()[name] for name in requirements()}
@@ -65,12 +70,12 @@ def test_this_environment_is_the_pinned_one():
 
 
 def test_the_package_itself_needs_four_libraries():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {re.match(r"\w+", line)[0] for line in project["dependencies"]}
     assert names == {"numpy", "torch", "matplotlib", "tqdm"}
     allowed = names | {"vae_edu"} | set(sys.stdlib_module_names)
     for path in (ROOT / "vae_edu").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             imported = []
             if isinstance(node, ast.Import):
                 imported = [alias.name for alias in node.names]
@@ -80,13 +85,15 @@ def test_the_package_itself_needs_four_libraries():
 
 
 def uses(module):
-    tree = ast.parse((ROOT / "vae_edu" / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / "vae_edu" / f"{module}.py").read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vae_edu."):
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.ImportFrom) and node.module == "vae_edu":
             found |= {alias.name for alias in node.names} & set(MODULES)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("vae_edu.")}
     return found
 
 
@@ -94,8 +101,8 @@ def test_dependencies_point_one_way():
     for module in MODULES:
         assert not uses(module) & {"plots", "checks"}, module
     assert uses("networks") == set()
-    assert uses("data") <= {"strokes", "idx", "download"}
-    assert uses("train") <= {"checkpoint", "progress"}
+    assert uses("data") <= {"strokes", "idx", "download", "arguments"}
+    assert uses("train") <= {"checkpoint", "progress", "arguments"}
     order = {}
 
     def depth(module, above=()):
@@ -146,7 +153,7 @@ def test_ruff_is_content(command):
 
 
 def test_the_readme_names_functions_that_exist():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)\.(\w+)`", text)
     for module, name in named:
         if module in MODULES:
@@ -157,23 +164,15 @@ def test_the_readme_names_functions_that_exist():
     for lesson in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         assert f"notebooks/{lesson.name}" in text
     for target in re.findall(r"`?make ([a-z]+)", text):
-        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), target
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        ".",
-        "--no-deps",
-        "--no-build-isolation",
-        "-q",
-        "-w",
-        tmp_path,
-    ]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # in a copy: a build leaves its litter behind
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "vae_edu", tmp_path / "vae_edu")
+    build = f"{sys.executable} -m pip wheel . --no-deps --no-build-isolation -q".split()
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == {f"vae_edu/{path.name}" for path in (ROOT / "vae_edu").glob("*.py")} | {

@@ -168,7 +168,8 @@ def test_fast_and_frugal():
         "stroke_digits(500); before = peak(); x = stroke_digits(30_000).x;"
         "print(peak() - before - x.numel() * 4 / 2**20)"
     )
-    pytest.importorskip("resource", reason="peak memory is read through the resource module")
+    if sys.platform != "linux":
+        pytest.skip("peak memory is read in the units of Linux")
     extra = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert float(extra) < 60  # MiB beyond the images; the table of factors takes 4
     seconds = []
@@ -182,7 +183,7 @@ def test_fast_and_frugal():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 0}, "above 0"),
+        ({"n": 0}, "1 or above"),
         ({"n": 2.5}, "whole number"),
         ({}, "whole number"),
         ({"n": 3, "seed": -1}, "seed"),

@@ -1,7 +1,6 @@
 """Checkpoint files: tensors and plain values only, written whole or not at all, never pickled code."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -9,25 +8,33 @@ import torch
 FORMAT, VERSION = "vae_edu checkpoint", 1
 
 
+def check_path(path: str | Path) -> None:
+    """Raise ValueError where no file can be written at path, before any work is done for it."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"checkpoint {path} is a folder: name a file in it, such as {path / 'run.pt'}.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"checkpoint {path}: the folder {path.parent} is missing or cannot be written.")
+
+
 def save(path: str | Path, contents: dict) -> None:
     """Write contents (tensors, numbers, strings, lists, dicts) to path; an older file stays until the end.
 
-    Raises ValueError where the folder cannot be written.
+    Raises ValueError where the file cannot be written.
     """
+    check_path(path)
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            torch.save({"format": FORMAT, "version": VERSION, **contents}, file)
+        torch.save({"format": FORMAT, "version": VERSION, **contents}, temporary)
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError of PyTorch's writer
+        reason = getattr(error, "strerror", None) or "is the disk full?"
         raise ValueError(
-            f"checkpoint {path} cannot be written ({error.strerror}): choose another folder."
+            f"checkpoint {path} cannot be written ({reason}): free space, or name another."
         ) from error
     finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> dict:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vae_edu import autoencoder
+from vae_edu.train import random_stream
 
 SIZES = [(5, 7, 3), (3, 4, 2), (8, 10, 6)]  # images B, pixels a side or in a row D, features d
 
@@ -174,8 +175,7 @@ def diagnose(name: str, function: Callable[..., Any]) -> str | None:
     if name not in EXERCISES:
         raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
     exercise = EXERCISES[name]
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
+    with random_stream(0):
         cases = [exercise.arguments(*sizes) for sizes in SIZES]
     answers = []
     for arguments in cases:
@@ -186,9 +186,9 @@ def diagnose(name: str, function: Callable[..., Any]) -> str | None:
             return "it is not written yet"
         except Exception as error:
             return f"it raised {type(error).__name__}: {error}; {exercise.shapes}"
-        for name, value in arguments.items():
-            if not torch.equal(torch.as_tensor(given[name]), torch.as_tensor(value)):
-                return f"it changes its input {name} in place; work on a new tensor"
+        for key, value in arguments.items():
+            if not torch.equal(torch.as_tensor(given[key]), torch.as_tensor(value)):
+                return f"it changes its input {key} in place; work on a new tensor"
         if answer is None:
             return "it returns None; end it with return"
         try:

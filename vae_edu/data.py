@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_edu import device, strokes
+from vae_edu.arguments import whole_number
 from vae_edu.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
 from vae_edu.idx import DatasetError, read_idx
 
@@ -17,7 +18,7 @@ FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABEL
 STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as MNIST has
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Images:
     """N images with their labels; indexing picks rows of everything at once.
 
@@ -33,7 +34,8 @@ class Images:
         return len(self.x)
 
     def __getitem__(self, index: int | slice | Tensor) -> "Images":
-        index = [index] if isinstance(index, int) else index
+        if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+            index = [int(index)]
         return self._map(lambda column: column[index])
 
     def to(self, device: torch.device | str) -> "Images":
@@ -56,10 +58,7 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
     Returns Images with x (n, 1, 28, 28). Raises ValueError for an n below 1 or for bad factors.
     """
     if factors is None:
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n = {n!r} images cannot be drawn: give a whole number above 0.")
-        _check_seed(seed)
-        table = strokes.random_factors(n, seed)
+        table = strokes.random_factors(whole_number("n", n, 1), whole_number("seed", seed, 0))
     else:
         table = strokes.complete_factors(factors)
         if n not in (None, len(table["digit"])):
@@ -82,12 +81,11 @@ def load_images(
 
     Raises ValueError or DatasetError in one sentence; no file is left half-written.
     """
-    name = str(name or os.environ.get("VAE_EDU_DATASET") or "strokes")
+    name = name or os.environ.get("VAE_EDU_DATASET") or "strokes"
     if split not in FILES:
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
-    if n is not None and (not isinstance(n, int) or n < 1):
-        raise ValueError(f"n = {n!r} images cannot be loaded: give a whole number above 0, or leave it out.")
-    _check_seed(seed)
+    n = None if n is None else whole_number("n", n, 1)
+    seed = whole_number("seed", seed, 0)
     if name == "strokes":
         return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
     x_path, labels_path = (_locate(name, file) for file in FILES[split])
@@ -111,28 +109,28 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
         raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
     if seed is None:
         return (x >= 0.5).to(x.dtype)
-    return torch.bernoulli(x, generator=torch.Generator(x.device).manual_seed(seed))
+    generator = torch.Generator(x.device).manual_seed(whole_number("seed", seed, 0))
+    return torch.bernoulli(x.float(), generator=generator).to(x.dtype)
 
 
-def _check_seed(seed: int) -> None:
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed = {seed!r} must be a whole number, 0 or above.")
-
-
-def _locate(name: str, file: str) -> Path:
-    """Where a data set's file lies, downloaded first where it must be."""
+def _locate(name: str | Path, file: str) -> Path:
+    """Where a data set's file lies, downloaded first where it must be. A Path is always a folder."""
     if name not in SOURCES:
-        if not Path(name).is_dir():
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
             known = ", ".join(["strokes", *SOURCES])
-            raise ValueError(f"unknown data set {name!r}: use {known}, or the path of a folder of IDX files.")
-        return _find(Path(name), file)
+            raise ValueError(
+                f"unknown data set {str(name)!r}: use {known}, or the path of a folder of IDX files."
+            )
+        return _find(folder, file)
     if root := os.environ.get("VAE_EDU_DATA"):
-        if not Path(root).is_dir():
+        root = Path(root).expanduser()
+        if not root.is_dir():
             raise DatasetError(
                 f"VAE_EDU_DATA={root} is not a folder: set it to the folder that holds {name}/."
             )
-        if (Path(root) / name).is_dir():
-            return _find(Path(root) / name, file)
+        if (root / name).is_dir():
+            return _find(root / name, file)
     return fetch(name, file)
 
 
@@ -154,5 +152,3 @@ def _check(x: Tensor, x_path: Path, labels: Tensor, labels_path: Path) -> None:
         raise DatasetError(
             f"{x_path} holds {len(x)} images but {labels_path} {len(labels)} labels: take both from one set."
         )
-    if x.numel() == 0:
-        raise DatasetError(f"{x_path} holds no images: put the complete file there.")

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-import tempfile
+import threading
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,11 +97,12 @@ def fetch(name: str, file: str) -> Path:
 
 
 def _temporary_beside(target: Path) -> Path:
+    """An empty file of this process and thread alone, in a folder that is made where it is missing."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
-        os.close(handle)
-        return Path(temporary)
+        temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+        temporary.touch()
+        return temporary
     except OSError as error:
         raise DatasetError(
             f"the cache {target.parent} cannot be written ({error.strerror}): free it, or set "

@@ -28,25 +28,31 @@ def read_idx(path: str | Path) -> Tensor:
             gzipped = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if gzipped else path.open("rb") as file:
             magic = file.read(4)
-            if magic[:3] != b"\0\0\x08" or len(magic) < 4 or not magic[3]:
+            if magic[:3] != b"\0\0\x08" or len(magic) < 4 or not 1 <= magic[3] <= 4:
                 raise DatasetError(
                     f"{path} is not an IDX file of unsigned bytes: it begins with {magic.hex(' ')}, "
-                    "not 00 00 08 and the number of dimensions; put the original file there."
+                    "not 00 00 08 and 1 to 4 dimensions; put the original file there."
                 )
             header = file.read(4 * magic[3])
             if len(header) < 4 * magic[3]:
                 raise DatasetError(f"{path} ends inside its header: put the complete file there.")
             shape = struct.unpack(f">{magic[3]}I", header)
+            if 0 in shape:
+                raise DatasetError(
+                    f"{path} holds nothing, its header says {shape}: put the complete file there."
+                )
             data = _read_at_most(file, math.prod(shape) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DatasetError(f"{path} is a damaged or cut-off gzip file ({error}): fetch it again.") from error
+        raise DatasetError(
+            f"{path} is a damaged or cut-off gzip file ({error}): delete it, and fetch it again."
+        ) from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
     if len(data) != math.prod(shape):
         more = "more" if len(data) > math.prod(shape) else "fewer"
         raise DatasetError(
             f"{path} holds {more} bytes than the {' x '.join(map(str, shape))} its header promises: "
-            "fetch it again."
+            "delete it, and fetch it again."
         )
     return torch.from_numpy(np.frombuffer(data, np.uint8).reshape(shape))
 

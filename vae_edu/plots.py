@@ -18,6 +18,7 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = No
     """Images in named rows, such as originals above their reconstructions.
 
     rows: name → (N, C, H, W) in [0, 1]; ink is dark on white where C is 1. Values outside are clipped.
+    Raises ValueError for other shapes.
     """
     pictures = [_pictures(x) for x in rows.values()]
     height, width = pictures[0].shape[1:3]
@@ -63,6 +64,7 @@ def curves(
     ax = ax or plt.subplots(figsize=(6.4, 3.8), dpi=110, layout="constrained")[1]
     points = max(map(len, series.values()))
     for i, (name, values) in enumerate(series.items()):
+        values = values.detach().cpu() if isinstance(values, Tensor) else values
         values = np.asarray(values, dtype=float).reshape(len(values), -1)
         style = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
         if len(values) == 1 < points:
@@ -93,6 +95,8 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
 
     prior: draw the circle of radius 2 too, which holds 86% of a standard normal, N(0, I).
     """
+    if z.dim() != 2 or z.shape[1] != 2:
+        raise ValueError(f"codes of shape {tuple(z.shape)} cannot be drawn on a plane: give (N, 2).")
     ax = ax or plt.subplots(figsize=(6, 5.4), dpi=110, layout="constrained")[1]
     z, labels = z.detach().cpu().numpy(), labels.cpu().numpy()
     for label in np.unique(labels):
@@ -110,5 +114,9 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
 
 def _pictures(x: Tensor) -> np.ndarray:
     """(N, C, H, W) → (N, H, W, 3) in [0, 1]; one channel becomes dark ink on white paper."""
+    if x.dim() != 4 or x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images of shape {tuple(x.shape)} cannot be shown: give (N, 1, H, W) or (N, 3, H, W)."
+        )
     pictures = x.detach().float().clamp(0, 1).cpu().numpy().transpose(0, 2, 3, 1)
     return pictures if pictures.shape[-1] == 3 else np.repeat(1 - pictures[..., :1], 3, axis=-1)

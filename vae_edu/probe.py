@@ -1,6 +1,7 @@
 """The downstream task (lecture section 1): throw the decoder away and classify with the encoder."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from vae_edu import device
 from vae_edu.data import Images
 from vae_edu.progress import progress_bar
-from vae_edu.train import fit
+from vae_edu.train import fit, random_stream
 
 BATCH = 100
 
@@ -63,20 +64,20 @@ def classify(
     logits = W encoder(x) + b, at least `steps` steps of Adam on the cross-entropy. frozen: train W and
     b alone; otherwise the encoder too (fine-tuning), in a copy, so that the caller's stays as it is.
     """
-    encoder = copy.deepcopy(encoder).requires_grad_(not frozen).to(device())
+    encoder = copy.deepcopy(encoder).requires_grad_(not frozen).to(device()).eval()
+    with torch.no_grad(), random_stream(seed):
+        head = nn.Linear(encoder(train.x[:1]).shape[1], int(train.labels.max()) + 1)
+        if frozen:  # the features never change: compute them once
+            model, x, test_x, lr = head, encoder(train.x), encoder(test.x), 1e-2
+        else:
+            model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 2e-3
+    epochs = math.ceil(steps / math.ceil(len(train) / BATCH))
+    data = (x, train.labels)
+    history = fit(model, _cross_entropy, data, epochs, batch_size=BATCH, lr=lr, seed=seed, progress=False)
+    if history.interrupted:
+        raise KeyboardInterrupt("a half-trained classifier has no accuracy worth keeping")
     with torch.no_grad():
-        features = [encoder(images.x) for images in (train, test)]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        head = nn.Linear(features[0].shape[1], int(train.labels.max()) + 1)
-    epochs = -(-steps // -(-len(train) // BATCH))
-    if frozen:  # the features never change: compute them once
-        model, x, test_x, lr = head, *features, 1e-2
-    else:
-        model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 2e-3
-    fit(model, _cross_entropy, (x, train.labels), epochs, batch_size=BATCH, lr=lr, seed=seed, progress=False)
-    with torch.no_grad():
-        return accuracy(model(test_x), test.labels)
+        return accuracy(model.eval()(test_x), test.labels)
 
 
 def label_curve(

@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 import vae_edu
 from vae_edu import checkpoint as checkpoints
+from vae_edu.arguments import whole_number
 from vae_edu.progress import progress_bar
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -61,41 +63,43 @@ def fit(
     progress: whether to show a progress bar with the losses.
     Ctrl-C, or a notebook's stop button, ends training between two steps and keeps what was learned.
 
-    Raises ValueError for bad arguments or the checkpoint of another run, and FloatingPointError,
-    with the step and before it changes the weights, where the loss is not finite.
+    Raises ValueError for bad arguments or the checkpoint of another run, and FloatingPointError, with
+    the step, where a loss or a weight is not finite; the checkpoint keeps the last good epoch.
     """
-    _check(model, data, held_out, epochs, batch_size, lr, seed)
-    device = torch.device(device or vae_edu.device())
-    model, data = model.to(device).train(), _to(device, data)
-    optimizer = torch.optim.Adam(_trainable(model), lr=lr, fused=True)
-    n, history = _count(data), History(unit)
-    steps = math.ceil(n / batch_size)  # in an epoch
-    run = {"model": model, "optimizer": optimizer, "history": history}
-    run["settings"] = {"images": n, "batch_size": batch_size, "lr": lr, "seed": seed}
-    with _random_stream(seed, device), _stop_between_steps() as stop:
-        _resume(checkpoint, **run)
-        bar = progress_bar(total=epochs * steps, initial=len(history.steps), unit="step", shown=progress)
-        for epoch in range(len(history.steps) // steps, epochs):
-            order = torch.randperm(n, generator=_generator(seed, epoch)).to(device)
-            for batch in _batches(data, batch_size, order, skip=len(history.steps) % steps):
-                value = per_image(loss, model, batch).mean()
-                _record(history, value, epoch)
-                optimizer.zero_grad()
-                value.backward()
-                optimizer.step()
-                bar.update()
-                if stop.is_set():
+    epochs, batch_size = whole_number("epochs", epochs, 1), whole_number("batch_size", batch_size, 1)
+    seed = whole_number("seed", seed, 0)
+    _check(model, data, held_out, lr)
+    device, n = vae_edu.device(device), _count(data)
+    model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
+    optimizer = torch.optim.Adam(_trainable(model).values(), lr=lr, fused=True)
+    history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
+    settings = {"batch_size": batch_size, "lr": lr, "seed": seed, **_describe(model, data, held_out)}
+    with random_stream(seed), _stop_between_steps() as stop:
+        _resume(checkpoint, model, optimizer, history, settings, epochs * steps)
+        with progress_bar(
+            total=epochs * steps, initial=len(history.steps), unit="step", shown=progress
+        ) as bar:
+            for epoch in range(len(history.steps) // steps, epochs):
+                order = torch.randperm(n, generator=_generator(seed, epoch)).to(device)
+                for batch in _batches(data, batch_size, order, skip=len(history.steps) % steps):
+                    value = per_image(loss, model, batch).mean()
+                    _record(history, value, epoch)
+                    optimizer.zero_grad()
+                    value.backward()
+                    optimizer.step()
+                    bar.set_postfix_str(_losses(history), refresh=False)
+                    bar.update()
+                    if stop.is_set():
+                        break
+                if len(history.steps) == (epoch + 1) * steps:
+                    history.train.append(_epoch_mean(history.steps[-steps:], batch_size, n))
+                    if held_out is not None:
+                        history.held_out.append(evaluate(model, loss, held_out))
+                _check_finite(model, history, epoch)
+                history.interrupted = stop.is_set()
+                _save(checkpoint, model, optimizer, history, settings)
+                if history.interrupted:
                     break
-            if len(history.steps) == (epoch + 1) * steps:
-                history.train.append(_epoch_mean(history.steps[-steps:], batch_size, n))
-                if held_out is not None:
-                    history.held_out.append(evaluate(model, loss, held_out))
-            bar.set_postfix_str(_losses(history), refresh=False)
-            history.interrupted = len(history.steps) < epochs * steps and stop.is_set()
-            _save(checkpoint, **run)
-            if stop.is_set():
-                break
-        bar.close()
     if history.interrupted:
         print(
             f"Stopped after step {len(history.steps)} of {epochs * steps}; the model keeps what it learned."
@@ -111,10 +115,10 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     Raises ValueError for empty data.
     """
     _check_data(data)
-    device = next(model.parameters()).device
+    device = next((weight.device for weight in model.parameters()), vae_edu.device())
     data, training = _to(device, data), model.training
     model.eval()
-    with _random_stream(seed, device):
+    with random_stream(seed):
         batches = _batches(data, batch_size, torch.arange(_count(data), device=device))
         total = sum(per_image(loss, model, batch).sum().item() for batch in batches)
     model.train(training)
@@ -124,20 +128,48 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
 def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
     """loss(model, batch), checked to be one value an image: (B,). Raises ValueError where it is not."""
     value = loss(model, batch)
-    if value.shape != (_count(batch),):
+    if not isinstance(value, Tensor) or value.shape != (_count(batch),):
+        what = (
+            f"the shape {tuple(value.shape)}"
+            if isinstance(value, Tensor)
+            else f"the type {type(value).__name__}"
+        )
         raise ValueError(
-            f"the loss of {_count(batch)} images has the shape {tuple(value.shape)}: return one value each, "
+            f"the loss of {_count(batch)} images has {what}: return one value each, "
             "summed over pixels and latents; `fit` takes the mean."
         )
     return value
 
 
+@contextmanager
+def random_stream(seed: int) -> Iterator[None]:
+    """PyTorch's random numbers from the seed inside; outside they go on as if nothing had been drawn."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
 def _record(history: History, value: Tensor, epoch: int) -> None:
-    history.steps.append(value.item())
-    if not math.isfinite(history.steps[-1]):
+    if not value.requires_grad:
+        raise ValueError(
+            "the loss does not depend on the model's weights: compute it without detach or no_grad."
+        )
+    loss, step = value.item(), len(history.steps)
+    if not math.isfinite(loss):
         raise FloatingPointError(
-            f"the loss is {history.steps.pop()} at step {len(history.steps)} (epoch {epoch}): lower lr, or "
-            "look for a log of 0 or a division by 0; the model is as it was before this step."
+            f"the loss is {loss} at step {step} (epoch {epoch}): lower lr, or look for a log of 0 or a "
+            "division by 0 in the loss."
+        )
+    history.steps.append(loss)
+
+
+def _check_finite(model: nn.Module, history: History, epoch: int) -> None:
+    """A finite loss can still have a gradient that is not: the square root has one at 0."""
+    held_out = history.held_out[-1] if history.held_out else 0.0
+    if not math.isfinite(held_out) or not all(weight.isfinite().all() for weight in model.parameters()):
+        raise FloatingPointError(
+            f"a weight or the held-out loss is not finite after step {len(history.steps)} (epoch {epoch}): "
+            "lower lr, or look for a square root, a log or a division at 0 in the loss."
         )
 
 
@@ -148,7 +180,7 @@ def _epoch_mean(losses: list[float], batch_size: int, n: int) -> float:
 
 
 def _losses(history: History) -> str:
-    text = f"train {(history.train or history.steps)[-1]:.2f}"
+    text = f"train {history.steps[-1]:.2f}"
     if history.held_out:
         text += f", held-out {history.held_out[-1]:.2f}"
     return f"{text} {history.unit}"
@@ -158,6 +190,8 @@ def _losses(history: History) -> str:
 
 
 def _to(device: torch.device, data: Any) -> Any:
+    if data is None:
+        return None
     return tuple(column.to(device) for column in data) if isinstance(data, tuple) else data.to(device)
 
 
@@ -171,29 +205,31 @@ def _batches(data: Any, batch_size: int, order: Tensor, skip: int = 0) -> Iterat
 
 
 def _check_data(data: Any) -> None:
-    if isinstance(data, tuple) and len({len(column) for column in data}) > 1:
+    columns = data if isinstance(data, tuple) else (data,)
+    if not columns or not all(hasattr(column, "to") and hasattr(column, "__len__") for column in columns):
         raise ValueError(
-            f"the data hold {[len(column) for column in data]} rows: give tensors of one length."
+            f"the data are a {type(data).__name__}: give a tensor, a tuple of tensors, or Images."
         )
-    if not _count(data):
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError(
+            f"the data hold {[len(column) for column in columns]} rows: give tensors of one length."
+        )
+    if not len(columns[0]):
         raise ValueError("the data hold no images: give at least one.")
 
 
-def _check(model, data, held_out, epochs: int, batch_size: int, lr: float, seed: int) -> None:
+def _check(model: nn.Module, data: Any, held_out: Any, lr: float) -> None:
     _check_data(data)
     if held_out is not None:
         _check_data(held_out)
-    for name, value, least in [("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)]:
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} = {value!r} must be a whole number, {least} or above.")
-    if not (0 < lr < math.inf):
+    if not isinstance(lr, int | float) or not 0 < lr < math.inf:
         raise ValueError(f"lr = {lr!r} must be a number above 0; 1e-3 is a good start.")
     if not _trainable(model):
         raise ValueError("the model has no weights to train: every parameter is frozen.")
 
 
-def _trainable(model: nn.Module) -> list[nn.Parameter]:
-    return [weight for weight in model.parameters() if weight.requires_grad]
+def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 # Randomness, interruption, checkpoints.
@@ -202,14 +238,6 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
 def _generator(seed: int, epoch: int) -> torch.Generator:
     # one 32-bit number out of both: the generator ignores what a seed holds beyond
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-
-
-@contextmanager
-def _random_stream(seed: int, device: torch.device) -> Iterator[None]:
-    """PyTorch's random numbers from the seed inside; outside they go on as if nothing had been drawn."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager
@@ -232,6 +260,21 @@ def _stop_between_steps() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+def _describe(model: nn.Module, data: Any, held_out: Any) -> dict[str, Any]:
+    """What a resumed run shares with the first: its weights and its data, known by three rows."""
+    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
+    rows = next(_batches(data, 3, torch.tensor([0, _count(data) // 2, _count(data) - 1])))
+    columns = rows if isinstance(rows, tuple) else (getattr(rows, "x", rows),)
+    sample = [zlib.crc32(column.detach().cpu().contiguous().numpy().tobytes()) for column in columns]
+    return {
+        "weights": shapes,
+        "trained": list(_trainable(model)),
+        "images": _count(data),
+        "sample of the data": sample,
+        "held out": 0 if held_out is None else _count(held_out),
+    }
+
+
 def _save(path: str | Path | None, model, optimizer, history: History, settings: dict) -> None:
     if path is None:
         return
@@ -242,24 +285,25 @@ def _save(path: str | Path | None, model, optimizer, history: History, settings:
     checkpoints.save(path, {**states, "history": asdict(history), "settings": settings})
 
 
-def _resume(path: str | Path | None, model, optimizer, history: History, settings: dict) -> None:
-    if path is None or not Path(path).exists():
+def _resume(path: str | Path | None, model, optimizer, history: History, settings: dict, steps: int) -> None:
+    if path is None:
+        return
+    checkpoints.check_path(path)
+    if not Path(path).exists():
         return
     saved = checkpoints.load(path)
-    if saved.get("settings") != settings:
+    if differ := [name for name, value in settings.items() if saved.get("settings", {}).get(name) != value]:
         raise ValueError(
-            f"{path} belongs to a run with {saved.get('settings')}, but this one has {settings}: "
-            "use the same settings, or name another checkpoint."
+            f"{path} belongs to another run ({', '.join(differ)} differ): use the same model, data and "
+            "settings, or name another checkpoint."
         )
-    if _shapes(saved["model"]) != _shapes(model.state_dict()):
-        raise ValueError(f"{path} holds the weights of another model: name another checkpoint.")
+    if len(saved["history"]["steps"]) > steps:
+        raise ValueError(
+            f"{path} has been trained for longer already: raise epochs, or name another checkpoint."
+        )
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
-    vars(history).update(saved["history"])
+    vars(history).update(saved["history"], interrupted=False)
     torch.set_rng_state(saved["random"]["cpu"])
     if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:
         torch.cuda.set_rng_state(saved["random"]["cuda"], device)
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}
