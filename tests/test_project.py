@@ -171,7 +171,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE"):  # in a copy: a build leaves its litter behind
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "vae_edu", tmp_path / "vae_edu")
-    build = [sys.executable, *"-m pip wheel . --no-deps --no-build-isolation -q".split()]
+    build = [sys.executable, *["-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q"]]
     subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
