@@ -64,7 +64,7 @@ def classify(
     logits = W encoder(x) + b, at least `steps` steps of Adam on the cross-entropy. frozen: train W and
     b alone; otherwise the encoder too (fine-tuning), in a copy, so that the caller's stays as it is.
     """
-    encoder = copy.deepcopy(encoder).requires_grad_(not frozen).to(device()).eval()
+    encoder = copy.deepcopy(encoder).requires_grad_().to(device()).eval()
     with torch.no_grad(), random_stream(seed):
         head = nn.Linear(encoder(train.x[:1]).shape[1], int(train.labels.max()) + 1)
         if frozen:  # the features never change: compute them once
