@@ -88,9 +88,10 @@ def run(path: Path, inplace: bool) -> tuple[float, str | None]:
 
 def kernel_environment(inplace: bool) -> dict[str, str]:
     environment = os.environ | {"TQDM_DISABLE": "1"}  # widgets differ from run to run
-    for name in ("VAE_EDU_DATA", "VAE_EDU_DATASET"):  # a kernel runs in notebooks/, the caller somewhere else
-        if os.sep in environment.get(name, ""):
-            environment[name] = str(Path(environment[name]).expanduser().resolve())
+    # a kernel runs in notebooks/, the caller somewhere else; a data set without a slash is a name
+    paths = ["VAE_EDU_DATA"] + ["VAE_EDU_DATASET"] * ("/" in environment.get("VAE_EDU_DATASET", ""))
+    for name in filter(environment.get, paths):
+        environment[name] = str(Path(environment[name]).expanduser().resolve())
     if inplace:  # what is committed is the offline course on a CPU
         environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
     return environment

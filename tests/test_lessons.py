@@ -207,11 +207,16 @@ def test_every_kind_of_import_is_seen(code):
 def test_relative_paths_reach_the_kernel_as_absolute_ones(sandbox, monkeypatch):
     (sandbox / "elsewhere" / "data").mkdir(parents=True)
     monkeypatch.chdir(sandbox / "elsewhere")
-    monkeypatch.setenv("VAE_EDU_DATA", "./data")
     monkeypatch.setenv("VAE_EDU_DATASET", "mnist")
-    environment = run.kernel_environment(inplace=False)
-    assert environment["VAE_EDU_DATA"] == str(sandbox / "elsewhere" / "data")
-    assert environment["VAE_EDU_DATASET"] == "mnist"
+    for path in ("./data", "data", "../elsewhere/data"):
+        monkeypatch.setenv("VAE_EDU_DATA", path)
+        environment = run.kernel_environment(inplace=False)
+        assert environment["VAE_EDU_DATA"] == str(sandbox / "elsewhere" / "data")
+        assert environment["VAE_EDU_DATASET"] == "mnist"
+    monkeypatch.setenv("VAE_EDU_DATASET", "./data")
+    assert run.kernel_environment(inplace=False)["VAE_EDU_DATASET"] == str(sandbox / "elsewhere" / "data")
+    monkeypatch.delenv("VAE_EDU_DATA")
+    assert "VAE_EDU_DATA" not in run.kernel_environment(inplace=False)
 
 
 def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
