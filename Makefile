@@ -18,7 +18,7 @@ lab: $(READY) ## open JupyterLab on the lessons
 		&& $(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY) ## test the package, and validate every lesson with nbval
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
 	@$(BIN)/python notebooks/run.py --inplace

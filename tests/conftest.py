@@ -11,7 +11,7 @@ matplotlib.use("agg")
 
 
 @pytest.fixture
-def mnist(monkeypatch):
+def mnist():
     """The real MNIST, for tests that want it; they skip where VAE_EDU_DATA does not lead to it."""
     folder = Path(os.environ.get("VAE_EDU_DATA", "")) / "mnist"
     if not os.environ.get("VAE_EDU_DATA") or not folder.is_dir():

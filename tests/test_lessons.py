@@ -238,7 +238,7 @@ def test_the_lessons_pass_nbval_on_mnist(mnist):
         "--nbval-cell-timeout=300",
         "-q",
     ]
-    environment = os.environ | {"VAE_EDU_DATASET": mnist, "TQDM_DISABLE": "1"}
+    environment = os.environ | {"VAE_EDU_DATASET": mnist}
     result = subprocess.run(
         [*command, str(ROOT / "notebooks")],
         cwd=ROOT,
