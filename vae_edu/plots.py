@@ -86,7 +86,7 @@ def curves(
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.grid(alpha=0.3)
     if len(series) > 1:
-        ax.legend(frameon=False)
+        ax.legend(edgecolor="none", framealpha=0.9)  # a level that runs behind it stays behind
     return ax
 
 
