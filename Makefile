@@ -23,8 +23,9 @@ test: $(READY) ## test the package, and validate every lesson with nbval
 notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
 	@$(BIN)/python notebooks/run.py --inplace
 
-bench: $(READY) ## time a training step against its matrix products alone
+bench: $(READY) ## time a training step, and the integral on a grid, against their matrix products alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step
+	$(BIN)/python -m tests.benchmarks.grid
 
 pictures: $(READY) ## draw the picture of the README again
 	@TQDM_DISABLE=1 $(BIN)/python notebooks/pictures.py

@@ -102,7 +102,8 @@ def test_dependencies_point_one_way():
         assert not uses(module) & {"plots", "checks"}, module
     assert uses("networks") == set()
     assert uses("data") <= {"strokes", "idx", "download", "arguments"}
-    assert uses("train") <= {"checkpoint", "progress", "arguments"}
+    assert uses("train") <= {"checkpoint", "progress", "arguments", "randomness"}
+    assert uses("gaussian") == set()
     order = {}
 
     def depth(module, above=()):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vae_edu import autoencoder
-from vae_edu.train import random_stream
+from vae_edu.randomness import random_stream
 
 SIZES = [(5, 7, 3), (3, 4, 2), (8, 10, 6)]  # images B, pixels a side or in a row D, features d
 

@@ -18,6 +18,7 @@ import vae_edu
 from vae_edu import checkpoint as checkpoints
 from vae_edu.arguments import whole_number
 from vae_edu.progress import progress_bar
+from vae_edu.randomness import random_stream
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -139,14 +140,6 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
             "summed over pixels and latents; `fit` takes the mean."
         )
     return value
-
-
-@contextmanager
-def random_stream(seed: int) -> Iterator[None]:
-    """PyTorch's random numbers from the seed inside; outside they go on as if nothing had been drawn."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def _record(history: History, value: Tensor, epoch: int) -> None:

@@ -1,0 +1,340 @@
+"""L2 by chance and on the grid: against closed forms, enumeration, and its own stated errors."""
+
+import itertools
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Independent, Normal
+
+from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
+from vae_edu import device
+from vae_edu.chunks import chunk_sizes
+from vae_edu.data import binarize, load_images
+from vae_edu.gaussian import diagonal_gaussian
+from vae_edu.grid import Grid
+from vae_edu.interface import log_likelihoods
+from vae_edu.linear import LinearGaussian
+from vae_edu.marginal import GridWarning, importance_sampling, log_mean_exp, monte_carlo, quadrature
+from vae_edu.vae import LIKELIHOODS, VAE
+
+
+@pytest.mark.parametrize(("latent_dim", "points"), [(1, 240), (2, 240), (3, 100)])
+def test_the_grid_gives_the_closed_form(latent_dim, points):
+    model = linear(latent_dim=latent_dim)
+    x = draws(model, 20)
+    estimate = quadrature(model, x, Grid(latent_dim, points, radius=8.0))
+    torch.testing.assert_close(estimate.log_p_x, model.log_prob(x), rtol=0, atol=1e-6)
+    assert estimate.error.max() < 1e-6
+    assert estimate.border.max() < 1e-6
+
+
+@pytest.mark.parametrize("latent_dim", [2, 10, 50])
+def test_one_sample_from_the_exact_posterior_is_enough(latent_dim):
+    model = linear(pixels=60, latent_dim=latent_dim)
+    x = draws(model, 20)
+    estimate = importance_sampling(model, x, samples=1)
+    torch.testing.assert_close(estimate.log_p_x, model.log_prob(x), rtol=0, atol=1e-6)
+    assert estimate.standard_error.isinf().all()
+    several = importance_sampling(model, x, samples=10)
+    assert several.standard_error.max() < 1e-4
+    torch.testing.assert_close(several.effective_samples, torch.full_like(several.log_p_x, 10))
+
+
+def wide(model):
+    """A proposal that is off in mean and spread, but covers the posterior."""
+
+    def q(x):
+        exact = model.encode(x)
+        logvar = exact.covariance_matrix.diagonal(dim1=-2, dim2=-1).log() + 1.0
+        return diagonal_gaussian(exact.mean + 0.3, logvar)
+
+    return q
+
+
+@pytest.mark.parametrize("method", ["monte carlo", "importance sampling"])
+def test_errors_are_as_large_as_stated(method):
+    """z = (estimate − truth) / standard error over 400 seeds: mean 0 and variance 1."""
+    model = linear(sigma=1.5)
+    x = draws(model, 1)
+    truth, scores = model.log_prob(x), []
+    for seed in range(400):
+        if method == "monte carlo":
+            estimate = monte_carlo(model, x, 2000, seed=seed)
+        else:
+            estimate = importance_sampling(model, x, 2000, q=wide(model), seed=seed)
+        scores.append((estimate.log_p_x - truth) / estimate.standard_error)
+    scores = torch.cat(scores)
+    assert scores.mean().abs() < 4 / 20  # four standard errors of a mean of 400
+    assert scores.std() == pytest.approx(1, abs=4 / math.sqrt(800))
+
+
+def test_the_error_falls_with_the_root_of_the_samples():
+    model = linear(sigma=1.5)
+    x = draws(model, 50)
+    few, many = (monte_carlo(model, x, samples).standard_error.mean() for samples in (1000, 100_000))
+    assert few / many == pytest.approx(10, rel=0.15)
+
+
+def test_the_mean_of_the_bound_rises_with_the_samples():
+    """The importance-weighted bounds for K = 1, 5, 50 are ordered and lie below the truth, on average."""
+    model = linear()
+    x = draws(model, 200)
+    bounds = [importance_sampling(model, x, k, q=wide(model)).log_p_x.mean() for k in (1, 5, 50)]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] < model.log_prob(x).mean()
+    assert bounds[0] < bounds[-1] - 0.1
+
+
+def test_every_image_of_a_tiny_model():
+    """All 2⁹ images of 9 pixels: their probabilities add up to 1."""
+    torch.manual_seed(0)
+    vae = VAE((1, 3, 3), 2, "bernoulli", hidden=(20,))
+    with torch.no_grad():
+        vae.decoder[2].weight.mul_(5)  # far from uniform
+    x = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9))).reshape(-1, 1, 3, 3).to(device())
+    probabilities = quadrature(vae, x, Grid(2, 240, radius=6.0)).log_p_x.exp()
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-5)
+    assert probabilities.max() > 5 * probabilities.min()
+    assert importance_sampling(vae, x, 2000).log_p_x.exp().sum().item() == pytest.approx(1, abs=0.01)
+
+
+def grey_or_binary(likelihood, n=6):
+    x = load_images("strokes", n=n).x
+    return binarize(x) if likelihood == "bernoulli" else x
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_products_give_what_log_prob_gives(likelihood):
+    torch.manual_seed(0)
+    vae = VAE((1, 28, 28), 2, likelihood)
+    x, z = grey_or_binary(likelihood), torch.randn(9, 2).to(device())
+    ours = log_likelihoods(vae.decode(z), x)
+    theirs = vae.double().decode(z.double()[:, None]).log_prob(x.double())
+    torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-3)
+
+
+def test_a_distribution_with_ideas_of_its_own_is_not_replaced():
+    class Tempered(Bernoulli):
+        def log_prob(self, value):
+            return 0.5 * super().log_prob(value)
+
+    p = Independent(Tempered(logits=torch.randn(4, 1, 2, 2)), 3)
+    x = torch.ones(3, 1, 2, 2)
+    torch.testing.assert_close(log_likelihoods(p, x), p.log_prob(x[:, None]).T)
+
+
+def test_a_learners_own_model():
+    """Grid, Monte Carlo and importance sampling agree on a model with a distribution of its own."""
+    model = LearnersModel()
+    x = draws(model, 8)
+    exact = quadrature(model, x, Grid(1, 2000)).log_p_x
+    for estimate in (monte_carlo(model, x, 100_000), importance_sampling(model, x, 100_000)):
+        assert ((estimate.log_p_x - exact) / estimate.standard_error).abs().max() < 4
+
+
+def test_a_proposal_with_two_modes_that_has_no_gradient():
+    model, x = TwoModes(), torch.tensor([[0.5], [1.0], [4.0]]).to(device())
+    exact = model.log_p_x(x)
+    torch.testing.assert_close(quadrature(model, x, Grid(1, 1000)).log_p_x, exact, rtol=0, atol=1e-4)
+    estimate = importance_sampling(model, x, 20_000)
+    assert ((estimate.log_p_x - exact) / estimate.standard_error).abs().max() < 4
+
+
+@pytest.mark.parametrize("name", ["strokes", "mnist"])
+def test_half_the_step_moves_a_trained_vae_by_less_than_a_thousandth(name, request):
+    if name == "mnist":
+        request.getfixturevalue("mnist")
+    vae, x = trained_vae(name)
+    coarse, fine = (quadrature(vae, x, Grid(2, points, radius=10.0)).log_p_x for points in (480, 960))
+    assert (coarse - fine).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_one_sigma"])
+def test_gaussian_decoders_on_the_grid(likelihood):
+    """Densities of hundreds of nats, in agreement with importance sampling to within its error."""
+    vae, x = trained_vae("strokes", likelihood, min_sigma=0.3)
+    exact = quadrature(vae, x, Grid(2, 480, radius=10.0)).log_p_x
+
+    def wider(x):  # q alone misses modes
+        return diagonal_gaussian(vae.encode(x).mean, vae.encode(x).variance.log() + 2)
+
+    estimate = importance_sampling(vae, x, 5000, q=wider)
+    good = estimate.effective_samples > 100
+    assert good.sum() >= 20
+    assert ((estimate.log_p_x - exact) / estimate.standard_error)[good].abs().max() < 5
+
+
+def test_half_the_resolution_is_every_second_node():
+    model = linear(sigma=0.3)
+    x = draws(model, 5)
+    with pytest.warns(GridWarning, match="too coarse: at half its resolution"):
+        fine = quadrature(model, x, Grid(2, 40))
+    z = Grid(2, 40).nodes().reshape(40, 40, 2)[::2, ::2].reshape(-1, 2).to(x.device)
+    coarse = model.log_joint(x, z[:, None]).logsumexp(0) + 2 * math.log(2 * Grid(2, 40).step)
+    torch.testing.assert_close(fine.error, (fine.log_p_x - coarse).abs())
+
+
+def test_a_grid_that_is_too_small_is_named():
+    model = linear(sigma=0.8)
+    x = draws(model, 5) + 6
+    with pytest.warns(GridWarning, match="too small"), pytest.warns(GridWarning, match="too coarse"):
+        assert quadrature(model, x, Grid(2, 100, radius=1.0)).border.max() > 0.01
+
+
+def test_the_border_is_the_share_of_the_posterior_there():
+    model = linear()
+    x, grid = draws(model, 3), Grid(2, 30, radius=2.0)
+    density = model.log_joint(x, grid.nodes().to(x.device)[:, None]).softmax(0).reshape(30, 30, 3)
+    with pytest.warns(GridWarning):
+        border = quadrature(model, x, grid).border
+    torch.testing.assert_close(border, 1 - density[1:-1, 1:-1].sum((0, 1)))
+
+
+def test_nothing_overflows():
+    """Images far out and a noise near nothing: log weights of minus millions."""
+    model = linear(sigma=1e-3)
+    x = draws(model, 3) + 10
+    for estimate in (monte_carlo(model, x, 50), importance_sampling(model, x, 50)):
+        assert estimate.log_p_x.isfinite().all()
+        assert (estimate.effective_samples >= 1 - 1e-9).all()
+    log_w = torch.tensor([[-2000.0, 800.0], [-2001.0, 801.0]])
+    torch.testing.assert_close(
+        log_mean_exp(log_w),
+        torch.tensor([-2000 + math.log((1 + math.exp(-1)) / 2), 801 + math.log((1 + math.exp(-1)) / 2)]),
+    )
+
+
+@pytest.mark.parametrize("limit", [10**5, 10**6, 10**8])
+def test_the_grid_does_not_depend_on_the_chunks(limit):
+    model = linear()
+    x = draws(model, 70)
+    torch.testing.assert_close(
+        quadrature(model, x, Grid(2, 60), memory=limit).log_p_x, model.log_prob(x), rtol=0, atol=1e-3
+    )
+
+
+def test_chunks_keep_to_their_limit():
+    """Of a cost that is known: 100 numbers an image, 1000 a code, 7 a pair."""
+
+    def work(b, k):
+        return torch.empty(b, 100), torch.empty(k, 1000), torch.empty(b, k, 7).view(-1)
+
+    for images, codes, memory in [(1, 10**6, 10**7), (10**6, 10**6, 10**7), (50, 8, 10**6), (9, 9, 10**9)]:
+        b, k = chunk_sizes(work, images, codes, memory)
+        assert 1 <= b <= images
+        assert 1 <= k <= codes
+        assert 4 * (100 * b + 1000 * k + 7 * b * k) <= memory
+        assert (b, k) == (images, codes) or 4 * (100 * b + 1000 * k + 7 * b * k) > memory / 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_memory_does_not_grow(network):
+    code = (
+        "import warnings, torch; from tests.benchmarks.grid import high_water_mark;"
+        "from vae_edu.grid import Grid; from vae_edu.marginal import *; from vae_edu.vae import VAE; warnings.simplefilter('ignore');"
+        f"vae = VAE((1, 28, 28), 2, 'bernoulli', network={network!r});"
+        "x = torch.bernoulli(torch.full((500, 1, 28, 28), 0.1)).to(vae.zero.device);"
+        "work = lambda n, points, k: (quadrature(vae, x[:n], Grid(2, points)),"
+        "importance_sampling(vae, x[:n], k));"
+        "work(3, 8, 8); start = high_water_mark(); work(500, 100, 200); print(high_water_mark() - start)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"VAE_EDU_DEVICE": "cpu"},
+    )
+    assert float(run.stdout) < 80  # MB, with a limit of 32 of them for intermediate results
+
+
+BAD = [
+    (lambda m, x: x[:, :, :14], {}, "images of the model's shape"),
+    (lambda m, x: x[0], {}, "images of the model's shape"),
+    (lambda m, x: x[:0], {}, "holds no images"),
+    (lambda m, x: x / 0, {}, "NaN or infinite"),
+    (lambda m, x: x / 2, {}, "binarize the images, or use a Gaussian decoder"),
+    (lambda m, x: x, {"memory": 100}, "memory = 100 bytes is too little"),
+]
+
+
+@pytest.mark.parametrize("function", [monte_carlo, importance_sampling, quadrature])
+@pytest.mark.parametrize(("change", "options", "message"), BAD)
+def test_bad_input_gets_one_sentence(function, change, options, message):
+    vae, x = VAE((1, 28, 28), 2, "bernoulli"), grey_or_binary("bernoulli")
+    with pytest.raises(ValueError, match=message):
+        function(vae, change(vae, x), **options)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 2.5])
+def test_no_samples_no_estimate(samples):
+    model = linear()
+    for function in (monte_carlo, importance_sampling):
+        with pytest.raises(ValueError, match="samples = "):
+            function(model, draws(model, 2), samples)
+
+
+def test_bad_input_is_found_before_any_work(monkeypatch):
+    """A model that counts what it decodes: no more than the one code that tells an image's shape."""
+    vae, decoded = VAE((1, 28, 28), 2, "bernoulli"), []
+    decode = vae.decode
+    monkeypatch.setattr(vae, "decode", lambda z: decoded.append(z.shape[:-1].numel()) or decode(z))
+    for function in (monte_carlo, importance_sampling, quadrature):
+        with pytest.raises(ValueError, match="NaN"):
+            function(vae, torch.full((5, 1, 28, 28), math.nan).to(device()))
+    assert decoded == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: quadrature(linear(latent_dim=3), torch.rand(2, 6), Grid(2)), r"use Grid\(latent_dim=3\)"),
+        (lambda: Grid(20, 240), r"10\^48 nodes, too many"),
+        (lambda: Grid(2, 3), "points = 3"),
+        (lambda: Grid(0), "latent_dim = 0"),
+        (lambda: Grid(2, radius=-1.0), "radius = -1"),
+        (lambda: Grid(2, radius=math.inf), "radius = inf"),
+    ],
+)
+def test_a_bad_grid_gets_one_sentence(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_nodes_of_a_grid():
+    grid = Grid(2, 5, radius=2.0)
+    square = grid.nodes().reshape(5, 5, 2)
+    assert square[0, 0].tolist() == [-2, -2]
+    assert square[1, 3].tolist() == [-1, 1]
+    assert len(grid) == 25
+    assert grid.step == 1
+    assert torch.equal(grid.nodes(7, 11), grid.nodes()[7:11])
+    assert grid.nodes(20, 99).shape == (5, 2)
+
+
+def test_the_callers_random_numbers_stay_untouched():
+    model = linear()
+    x = draws(model, 2)
+    torch.manual_seed(0)
+    right = torch.rand(1)
+    torch.manual_seed(0)
+    a, b = importance_sampling(model, x, 50, q=wide(model)), importance_sampling(model, x, 50, q=wide(model))
+    assert torch.rand(1) == right
+    assert torch.equal(a.log_p_x, b.log_p_x)
+    assert not torch.equal(a.log_p_x, importance_sampling(model, x, 50, q=wide(model), seed=1).log_p_x)
+
+
+def test_an_infinite_spread_is_no_error(recwarn):
+    """Weights that are all alike have no error, however rounding falls."""
+    model = LinearGaussian(torch.zeros(3, 2).to(device()), torch.zeros(3).to(device()), 1.0)
+    estimate = monte_carlo(model, draws(model, 4), 100)
+    assert estimate.standard_error.max() < 1e-6
+    torch.testing.assert_close(
+        estimate.log_p_x, Normal(0.0, 1.0).log_prob(draws(model, 4)).sum(1), rtol=0, atol=1e-9
+    )
+    assert not recwarn.list

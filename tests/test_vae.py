@@ -1,0 +1,132 @@
+"""The model: what its distributions are, on every likelihood, network and image shape."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal
+
+from vae_edu import device
+from vae_edu.elbo import negative_elbo
+from vae_edu.train import fit
+from vae_edu.vae import LIKELIHOODS, VAE
+
+SHAPES = [(1, 28, 28), (3, 9, 14), (2, 5, 5)]
+
+
+def images(likelihood, *shape):
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device())
+    return (x > 0.5).float() if likelihood == "bernoulli" else x
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "network", "shape"), list(itertools.product(LIKELIHOODS, ["mlp", "cnn"], SHAPES))
+)
+def test_shapes_with_any_leading_dimensions(likelihood, network, shape):
+    vae = VAE(shape, 3, likelihood, network=network)
+    x = images(likelihood, 2, 4, *shape)
+    q = vae.encode(x)
+    assert (q.batch_shape, q.event_shape) == ((2, 4), (3,))
+    z = q.rsample((6,))
+    p = vae.decode(z)
+    assert (p.batch_shape, p.event_shape) == ((6, 2, 4), shape)
+    assert vae.log_joint(x, z).shape == (6, 2, 4)
+    assert vae.decode(z[0, 0, 0]).batch_shape == ()
+    # one by one or all at once is the same
+    torch.testing.assert_close(vae.encode(x[1, 2]).mean, q.mean[1, 2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        vae.log_joint(x[1, 2], z[5, 1, 2]), vae.log_joint(x, z)[5, 1, 2], rtol=1e-4, atol=1e-3
+    )
+
+
+def test_the_joint_is_likelihood_times_prior():
+    vae = VAE((1, 4, 4), 2, "gaussian")
+    x, z = images("gaussian", 5, 1, 4, 4), torch.randn(5, 2).to(device())
+    p = vae.decode(z)
+    by_hand = Normal(p.mean, p.stddev).log_prob(x).sum((1, 2, 3)) + Normal(0, 1).log_prob(z).sum(1)
+    torch.testing.assert_close(vae.log_joint(x, z), by_hand)
+
+
+def test_the_gaussian_decoder_gives_mean_and_covariance():
+    vae = VAE((1, 4, 4), 2, "gaussian")
+    a, b = vae.decode(torch.tensor([[0.0, 0.0], [3.0, -3.0]]).to(device())).variance
+    assert not torch.allclose(a, b)  # it depends on z
+    assert a.unique().numel() > 1  # and on the pixel
+    one = VAE((1, 4, 4), 2, "gaussian_one_sigma").decode(torch.randn(5, 2).to(device())).variance
+    assert one.unique().numel() == 1
+
+
+def test_a_bernoulli_decoder_gives_probabilities():
+    vae = VAE((1, 4, 4), 2, "bernoulli")
+    x, z = images("bernoulli", 5, 1, 4, 4), torch.randn(5, 2).to(device())
+    by_hand = torch.where(x == 1, vae.decode(z).mean, 1 - vae.decode(z).mean).log().sum((1, 2, 3))
+    torch.testing.assert_close(vae.decode(z).log_prob(x), by_hand)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_one_sigma"])
+def test_the_floor_holds_where_pixels_are_constant(likelihood):
+    """Training on images of one colour sends σ down to the floor and no further; the loss stays finite."""
+    vae = VAE((1, 3, 3), 1, likelihood, hidden=(8,), min_sigma=0.1)
+    x = torch.full((64, 1, 3, 3), 0.5)
+    history = fit(vae, negative_elbo, x, epochs=300, lr=0.03, progress=False)
+    sigma = vae.decode(torch.randn(100, 1).to(device())).stddev
+    assert sigma.min() >= 0.1 * (1 - 1e-6)
+    assert sigma.max() < 0.14
+    best = -9 * Normal(0.5, 0.1).log_prob(torch.tensor(0.5)).item()
+    assert best <= history.steps[-1] < best + 3
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 2.0])
+def test_a_pixel_that_is_not_binary_gets_a_hint(value):
+    vae, x = VAE((1, 4, 4), 2, "bernoulli"), images("bernoulli", 5, 1, 4, 4)
+    x[3, 0, 1, 1] = value
+    z = torch.zeros(5, 2).to(device())
+    for work in (
+        lambda: vae.decode(z).log_prob(x),
+        lambda: vae.log_joint(x, z),
+        lambda: negative_elbo(vae, x),
+    ):
+        with pytest.raises(ValueError, match="binarize the images, or use a Gaussian decoder"):
+            work()
+
+
+def test_validation_stays_on():
+    vae = VAE((1, 4, 4), 2, "gaussian")
+    with pytest.raises(ValueError, match="support"):
+        vae.log_joint(torch.full((5, 1, 4, 4), math.nan).to(device()), torch.zeros(5, 2).to(device()))
+    assert isinstance(VAE((1, 4, 4), 2, "bernoulli").decode(torch.zeros(2).to(device())).base_dist, Bernoulli)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VAE((1, 4, 4), 2, "laplace"), "gaussian, gaussian_one_sigma, bernoulli"),
+        (lambda: VAE((1, 4, 4), 2, network="rnn"), "'mlp' or 'cnn'"),
+        (lambda: VAE((1, 4, 4), 0), "latent_dim = 0"),
+        (lambda: VAE((1, 4, 4.5), 2), "image_shape = 4.5"),
+        (lambda: VAE((4, 4), 2), "image_shape"),
+        (lambda: VAE((1, 4, 4), 2, min_sigma=0), "min_sigma = 0"),
+        (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 1, 4, 5).to(device())), "images are"),
+        (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 16).to(device())), "images are"),
+        (lambda: VAE((1, 4, 4), 2).decode(torch.zeros(5, 3).to(device())), "codes are"),
+        (lambda: VAE((1, 4, 4), 2).decode(torch.tensor(0.0).to(device())), "codes are"),
+    ],
+)
+def test_bad_input_gets_one_sentence(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_hidden_layers_are_as_many_as_asked(network):
+    vae = VAE((1, 8, 8), 2, network=network, hidden=(5, 6, 7))
+    assert sum(isinstance(layer, torch.nn.ReLU) for layer in vae.encoder) == 3
+    assert sum(isinstance(layer, torch.nn.ReLU) for layer in vae.decoder) == 3
+
+
+def test_a_vae_is_saved_and_rebuilt_by_its_weights():
+    a, b = VAE((1, 4, 4), 2), VAE((1, 4, 4), 2)
+    b.load_state_dict(a.state_dict())
+    z = torch.randn(3, 2).to(device())
+    torch.testing.assert_close(a.decode(z).mean, b.decode(z).mean, rtol=0, atol=0)

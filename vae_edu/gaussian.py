@@ -1,0 +1,54 @@
+"""Diagonal Gaussians N(μ, diag σ²): as distributions, and the two formulas that a VAE is made of, by hand.
+
+`logvar` is log σ² everywhere.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence, register_kl
+
+
+def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Independent:
+    """N(μ, diag σ²) with the last event_dims dimensions as one event, so that log_prob sums over them.
+
+    mu, logvar: one shape, (…, d) for codes, (…, C, H, W) with event_dims=3 for images.
+    """
+    return Independent(Normal(mu, (0.5 * logvar).exp()), event_dims)
+
+
+def log_normal(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """log N(x; μ, diag σ²) = −½ Σᵢ [ log 2π + log σᵢ² + (xᵢ − μᵢ)²/σᵢ² ], in nats.
+
+    x, mu, logvar: (…, d), broadcast against each other. Returns (…).
+    """
+    standardized = (x - mu) * (-0.5 * logvar).exp()
+    return -0.5 * (math.log(2 * math.pi) + logvar + standardized.square()).sum(-1)
+
+
+def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """D_KL(N(μ, diag σ²), N(0, I)) = ½ Σᵢ [ μᵢ² + σᵢ² − 1 − log σᵢ² ], in nats.
+
+    mu, logvar: (…, d). Returns (…), never negative (Kingma & Welling 2014, appendix B).
+    """
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(-1)
+
+
+# PyTorch knows the divergence between two diagonal or two full Gaussians; this adds the mixed pairs.
+
+
+def _full(p: Independent) -> MultivariateNormal:
+    if not isinstance(p.base_dist, Normal) or len(p.event_shape) != 1:
+        raise NotImplementedError
+    return MultivariateNormal(p.mean, scale_tril=torch.diag_embed(p.stddev))
+
+
+@register_kl(MultivariateNormal, Independent)
+def _kl_full_diagonal(q: MultivariateNormal, p: Independent) -> Tensor:
+    return kl_divergence(q, _full(p))
+
+
+@register_kl(Independent, MultivariateNormal)
+def _kl_diagonal_full(q: Independent, p: MultivariateNormal) -> Tensor:
+    return kl_divergence(_full(q), p)

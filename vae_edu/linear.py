@@ -1,0 +1,80 @@
+"""An oracle: the linear-Gaussian model, whose integral and posterior are known in closed form."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, LowRankMultivariateNormal, MultivariateNormal
+
+from vae_edu.arguments import whole_number
+from vae_edu.gaussian import diagonal_gaussian
+
+
+class LinearGaussian:
+    """x = W z + b + σ ε with z ∼ N(0, I) and ε ∼ N(0, I): a VAE with a linear decoder (float64).
+
+    p(x) = N(b, W Wᵀ + σ² I) and p(z|x) = N(M⁻¹ Wᵀ (x − b), σ² M⁻¹), with M = Wᵀ W + σ² I
+    (Tipping & Bishop 1999, "Probabilistic principal component analysis"). It has what a `VAE` has,
+    so every function of the maths runs on it too and can be compared with the truth.
+
+    W: (pixels, latent_dim). b: the mean image, of any shape with that many pixels. sigma: above 0.
+    """
+
+    def __init__(self, W: Tensor, b: Tensor, sigma: float | Tensor):
+        W, b = W.double(), b.double()
+        sigma = torch.as_tensor(sigma, dtype=torch.float64, device=W.device)
+        if W.dim() != 2 or len(W) != b.numel():
+            raise ValueError(
+                f"W is {tuple(W.shape)}: it needs one row for each of the {b.numel()} pixels of b."
+            )
+        if not sigma > 0 or not (W.isfinite().all() and b.isfinite().all() and sigma.isfinite()):
+            raise ValueError(f"W and b must be finite, and sigma above 0; sigma = {sigma.item():g}.")
+        self.W, self.b, self.sigma, self.latent_dim = W, b, sigma, W.shape[1]
+
+    @classmethod
+    def fit(cls, x: Tensor, latent_dim: int) -> "LinearGaussian":
+        """The maximum-likelihood W, b, σ for images x (N, …), in closed form (Tipping & Bishop 1999).
+
+        b is the mean image; with the eigenvalues λ₁ ≥ λ₂ ≥ … and eigenvectors U of the covariance,
+        σ² is the mean of those left out, and W = U (Λ − σ² I)^½ of the first latent_dim.
+        Raises ValueError where nothing is left out: σ would be 0 and the likelihood infinite.
+        """
+        flat, latent_dim = x.flatten(1).double(), whole_number("latent_dim", latent_dim, 1)
+        pixels = flat.shape[1]
+        if latent_dim >= pixels:
+            raise ValueError(f"latent_dim = {latent_dim} must lie below the {pixels} pixels of an image.")
+        if not len(flat) or not flat.isfinite().all():
+            raise ValueError("x must hold images, with no NaN or infinity in them.")
+        mean = flat.mean(0)
+        values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))  # ascending
+        variance = values[:-latent_dim].mean()
+        if not variance > 1e-12 * values[-1]:
+            raise ValueError(
+                f"latent_dim = {latent_dim} explains these images completely and leaves no noise: "
+                "lower latent_dim, or give more images."
+            )
+        W = vectors[:, -latent_dim:] * (values[-latent_dim:] - variance).clamp(min=0).sqrt()
+        return cls(W.flip(1), mean.reshape(x.shape[1:]), variance.sqrt())
+
+    def prior(self) -> Independent:
+        """p(z) = N(0, I)."""
+        zero = torch.zeros(self.latent_dim).to(self.b)
+        return diagonal_gaussian(zero, zero)
+
+    def encode(self, x: Tensor) -> MultivariateNormal:
+        """The exact posterior p(z|x), where a VAE has only an approximation. x: (…, *b.shape)."""
+        M = self.W.T @ self.W + self.sigma**2 * torch.eye(self.latent_dim).to(self.W)
+        mean = (x.double() - self.b).flatten(x.dim() - self.b.dim()) @ torch.linalg.solve(M, self.W.T).T
+        return MultivariateNormal(mean, precision_matrix=M / self.sigma**2)
+
+    def decode(self, z: Tensor) -> Independent:
+        """p(x|z) = N(W z + b, σ² I). z: (…, latent_dim); a draw is (…, *b.shape)."""
+        mean = (z.to(self.W) @ self.W.T).unflatten(-1, self.b.shape) + self.b
+        return diagonal_gaussian(mean, (2 * self.sigma.log()).expand_as(mean), self.b.dim())
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) = log p(x|z) + log p(z), in nats per image."""
+        return self.decode(z).log_prob(x) + self.prior().log_prob(z)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), the integral L2 in closed form, in nats per image. x: (…, *b.shape)."""
+        marginal = LowRankMultivariateNormal(self.b.flatten(), self.W, (self.sigma**2).expand(self.b.numel()))
+        return marginal.log_prob(x.double().flatten(x.dim() - self.b.dim()))

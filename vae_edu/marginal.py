@@ -1,0 +1,169 @@
+"""The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by chance or on a grid.
+
+Everything stays in the log domain, in nats per image, and in chunks of at most `memory` bytes.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import reduce
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vae_edu.arguments import whole_number
+from vae_edu.chunks import MEMORY, in_chunks
+from vae_edu.grid import Grid
+from vae_edu.interface import Encode, LatentVariableModel, check_grid, check_images, log_likelihoods
+from vae_edu.randomness import random_stream
+
+
+class SampleEstimate(NamedTuple):
+    """log p(x) from K samples, all (B,).
+
+    log_p_x: the estimate, in nats. On average it lies below the truth.
+    standard_error: of log_p_x, from the spread of the K weights; infinite where K = 1. It knows only
+        what the samples have seen: with few effective samples it is far too small.
+    effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992).
+    """
+
+    log_p_x: Tensor
+    standard_error: Tensor
+    effective_samples: Tensor
+
+
+class GridEstimate(NamedTuple):
+    """log p(x) from a grid, all (B,).
+
+    log_p_x: in nats. error: how far it moves at half the resolution, without every second node.
+    border: the share of the posterior p(z|x) on the outermost nodes.
+    """
+
+    log_p_x: Tensor
+    error: Tensor
+    border: Tensor
+
+
+class GridWarning(UserWarning):
+    """The grid is too coarse or too small for these images."""
+
+
+@torch.no_grad()
+def monte_carlo(
+    model: LatentVariableModel, x: Tensor, samples: int = 1000, *, seed: int = 0, memory: int = MEMORY
+) -> SampleEstimate:
+    """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), the same ones for every image.
+
+    x: (B, …). samples: K. Raises ValueError for images that do not fit, or K below 1.
+    """
+    samples = whole_number("samples", samples, 1)
+    check_images(model, x)
+
+    def log_weights(x: Tensor, k: int) -> Tensor:
+        return log_likelihoods(model.decode(model.prior().sample((k,))), x)  # (k, b)
+
+    return _estimate(log_weights, x, samples, seed, memory)
+
+
+@torch.no_grad()
+def importance_sampling(
+    model: LatentVariableModel,
+    x: Tensor,
+    samples: int = 1000,
+    *,
+    q: Encode | None = None,
+    seed: int = 0,
+    memory: int = MEMORY,
+) -> SampleEstimate:
+    """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x) with K samples zₖ ∼ q(z|x), new ones for every image.
+
+    Its mean over the samples is the importance-weighted bound for K (Burda et al. 2016): the ELBO for
+    K = 1, and closer to log p(x) for each larger K.
+    x: (B, …). samples: K. q: images → the proposal, one row each; model.encode without it.
+    Raises ValueError for images that do not fit, or K below 1.
+    """
+    samples = whole_number("samples", samples, 1)
+    check_images(model, x)
+    q = q or model.encode
+    return _estimate(lambda x, k: log_importance_weights(model, x, k, q), x, samples, seed, memory)
+
+
+def log_importance_weights(
+    model: LatentVariableModel, x: Tensor, samples: int, q: Encode | None = None
+) -> Tensor:
+    """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x): (samples, B). Has gradients."""
+    proposal = (q or model.encode)(x)
+    draw = proposal.rsample if proposal.has_rsample else proposal.sample
+    z = draw((samples,))  # (K, B, latent_dim)
+    return model.log_joint(x, z) - proposal.log_prob(z)
+
+
+def log_mean_exp(log_w: Tensor) -> Tensor:
+    """log (1/K) Σₖ wₖ from log wₖ (K, …), without overflow: (…)."""
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
+@torch.no_grad()
+def quadrature(
+    model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int = MEMORY
+) -> GridEstimate:
+    """log p(x) ≈ log Σ p(x|z) p(z) · cell over the nodes z of a grid: the integral L2 as a sum.
+
+    x: (B, …). grid: of the model's latent dimension; 240 points a side on [−5, 5]² without one.
+    Warns (`GridWarning`) where the grid is too coarse (an error above 0.01 nats) or too small (a
+    thousandth of the posterior on its border). Raises ValueError for images or a grid that do not fit.
+    """
+    grid = grid or Grid()
+    check_grid(model, grid)
+    check_images(model, x)
+    prior = model.prior()
+
+    def work(images: Tensor, start: int, stop: int) -> Tensor:
+        places = grid.places(start, stop).to(x.device)
+        z = grid.nodes(start, stop).to(prior.mean)
+        log_joint = (log_likelihoods(model.decode(z), images) + prior.log_prob(z)[:, None]).double()
+        second = (places % 2 == 0).all(1)
+        edge = ((places == 0) | (places == grid.points - 1)).any(1)
+        return torch.stack([rows.logsumexp(0) for rows in (log_joint, log_joint[second], log_joint[edge])])
+
+    parts = in_chunks(work, x, len(grid), memory)
+    total, coarse, border = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
+    log_p_x = total + grid.log_cell
+    error = (coarse + grid.latent_dim * math.log(2) - total).abs()  # with cells 2^latent_dim as large
+    estimate = GridEstimate(log_p_x, error, (border - total).exp())
+    if not (estimate.error < 0.01).all():
+        warnings.warn(
+            f"the grid is too coarse: at half its resolution log p(x) moves by up to {error.max():.2g} nats; "
+            "raise points.",
+            GridWarning,
+            stacklevel=3,
+        )
+    if not (estimate.border < 1e-3).all():
+        warnings.warn(
+            f"the grid is too small: up to {estimate.border.max():.2g} of the posterior lies on its border; "
+            "raise radius.",
+            GridWarning,
+            stacklevel=3,
+        )
+    return estimate
+
+
+def _estimate(
+    log_weights: Callable[[Tensor, int], Tensor], x: Tensor, samples: int, seed: int, memory: int
+) -> SampleEstimate:
+    """From log_weights(images, k), (k, b), the logarithm of the mean weight and its standard error."""
+
+    def work(images: Tensor, start: int, stop: int) -> Tensor:
+        log_w = log_weights(images, stop - start).double()
+        return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
+
+    with random_stream(seed):
+        parts = in_chunks(work, x, samples, memory)
+        total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
+    effective = (2 * total - squares).exp()
+    if samples == 1:
+        error = torch.full_like(total, math.inf)
+    else:  # of the mean weight, relative to it; the logarithm makes it absolute
+        error = ((samples / effective - 1) / (samples - 1)).clamp(min=0).sqrt()
+    return SampleEstimate(total - math.log(samples), error, effective)

@@ -1,0 +1,112 @@
+"""The variational autoencoder (lecture section 2): a prior p(z), a decoder p(x|z), an encoder q(z|x)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent
+
+from vae_edu import device
+from vae_edu.arguments import whole_number
+from vae_edu.gaussian import diagonal_gaussian
+from vae_edu.networks import conv_decoder, conv_encoder, mlp
+
+LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
+
+
+class VAE(nn.Module):
+    """p(z) = N(0, I), p(x|z) from the decoder network, q(z|x) = N(μ(x), diag σ²(x)) from the encoder.
+
+    likelihood: what the decoder's p(x|z) is.
+        "gaussian": N(μ(z), diag σ²(z)), mean and covariance both from the network, as in the lecture.
+        "gaussian_one_sigma": N(μ(z), σ² I) with one learned σ for all pixels and images.
+        "bernoulli": each pixel is 1 with a probability from the network; for binarized images.
+    network: "mlp", or "cnn" for convolutions. hidden: the widths of the encoder's hidden layers, or the
+        channels of its convolutions; the decoder mirrors them.
+    min_sigma: the floor under a Gaussian decoder's σ, in grey levels: σ² = min_sigma² + exp(output).
+        A pixel that never changes is described best by σ → 0, where its density is infinite; the
+        floor says that differences below it do not count.
+
+    Images have any shape (C, H, W) with values in [0, 1]; x and z may have any leading dimensions.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        likelihood: str = "gaussian",
+        *,
+        network: str = "mlp",
+        hidden: Sequence[int] | None = None,
+        min_sigma: float = 0.1,
+    ):
+        super().__init__()
+        if len(image_shape) != 3:
+            raise ValueError(f"image_shape = {tuple(image_shape)} must be (channels, height, width).")
+        self.image_shape = tuple(whole_number("image_shape", size, 1) for size in image_shape)
+        self.latent_dim = whole_number("latent_dim", latent_dim, 1)
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(f"unknown likelihood {likelihood!r}: use {', '.join(LIKELIHOODS)}.")
+        if not 0 < min_sigma < math.inf:
+            raise ValueError(f"min_sigma = {min_sigma!r} must be above 0; 0.1 is a tenth of the grey scale.")
+        self.likelihood, self.min_logvar = likelihood, 2 * math.log(min_sigma)
+        outputs = 2 if likelihood == "gaussian" else 1  # numbers for each pixel
+        channels, *size = self.image_shape
+        drawn = (outputs * channels, *size)
+        if network == "mlp":
+            widths = (400,) if hidden is None else hidden
+            self.encoder = mlp([math.prod(self.image_shape), *widths, 2 * self.latent_dim])
+            self.encoder.insert(0, nn.Flatten())
+            self.decoder = mlp([self.latent_dim, *widths[::-1], math.prod(drawn)])
+            self.decoder.append(nn.Unflatten(1, drawn))
+        elif network == "cnn":
+            widths = (16, 32) if hidden is None else hidden
+            self.encoder = conv_encoder(self.image_shape, 2 * self.latent_dim, widths)
+            self.decoder = conv_decoder(self.latent_dim, drawn, widths[::-1])
+        else:
+            raise ValueError(f"unknown network {network!r}: use 'mlp' or 'cnn'.")
+        if likelihood == "gaussian_one_sigma":
+            self.logvar = nn.Parameter(torch.tensor(-3.0))
+        self.register_buffer("zero", torch.zeros(self.latent_dim), persistent=False)
+        self.to(device())
+
+    def prior(self) -> Independent:
+        """p(z) = N(0, I), of event shape (latent_dim,)."""
+        return diagonal_gaussian(self.zero, self.zero)
+
+    def encode(self, x: Tensor) -> Independent:
+        """q(z|x) = N(μ(x), diag σ²(x)). x: (…, C, H, W); a draw is (…, latent_dim)."""
+        if x.shape[-len(self.image_shape) :] != self.image_shape:
+            raise ValueError(f"x is {tuple(x.shape)}, but this model's images are {self.image_shape}.")
+        leading = x.shape[: -len(self.image_shape)]
+        mu, logvar = self.encoder(x.reshape(-1, *self.image_shape)).reshape(*leading, -1).chunk(2, -1)
+        return diagonal_gaussian(mu, logvar)
+
+    def decode(self, z: Tensor) -> Independent:
+        """p(x|z), of event shape (C, H, W). z: (…, latent_dim)."""
+        if z.shape[-1:] != (self.latent_dim,):
+            raise ValueError(f"z is {tuple(z.shape)}, but this model's codes are (…, {self.latent_dim}).")
+        drawn = self.decoder(z.reshape(-1, self.latent_dim))
+        drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
+        if self.likelihood == "bernoulli":
+            return Independent(Pixels(logits=drawn), 3)
+        mu, logvar = drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, self.logvar)
+        floor = torch.tensor(self.min_logvar).to(drawn)
+        return diagonal_gaussian(mu.sigmoid(), torch.logaddexp(logvar, floor).expand_as(mu), 3)
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) = log p(x|z) + log p(z), in nats. x (…, C, H, W) and z (…, latent_dim) broadcast."""
+        return self.decode(z).log_prob(x) + self.prior().log_prob(z)
+
+
+class Pixels(Bernoulli):
+    """A Bernoulli for each pixel, that says what to do about grey ones."""
+
+    def _validate_sample(self, value: Tensor) -> None:
+        if not ((value == 0) | (value == 1)).all():
+            raise ValueError(
+                "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
+                "binarize the images, or use a Gaussian decoder."
+            )
+        super()._validate_sample(value)
