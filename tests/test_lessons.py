@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from vae_edu.checks import EXERCISES
+from vae_edu.exercises import EXERCISES
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))

@@ -236,7 +236,8 @@ def test_chunks_keep_to_their_limit():
 def test_memory_does_not_grow(network):
     code = (
         "import warnings, torch; from tests.benchmarks.grid import high_water_mark;"
-        "from vae_edu.grid import Grid; from vae_edu.marginal import *; from vae_edu.vae import VAE; warnings.simplefilter('ignore');"
+        "from vae_edu.grid import Grid; from vae_edu.marginal import *; from vae_edu.vae import VAE;"
+        "warnings.simplefilter('ignore');"
         f"vae = VAE((1, 28, 28), 2, 'bernoulli', network={network!r});"
         "x = torch.bernoulli(torch.full((500, 1, 28, 28), 0.1)).to(vae.zero.device);"
         "work = lambda n, points, k: (quadrature(vae, x[:n], Grid(2, points)),"

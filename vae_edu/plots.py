@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+from torch.distributions import Distribution
+
+from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light, each with a line and a marker of its own.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -109,6 +113,89 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
         ax.annotate("86% of N(0, I)", (0, 2), **note)
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
+    return ax
+
+
+def density(
+    values: Tensor,
+    grid: Grid,
+    *,
+    q: Distribution | None = None,
+    z: Tensor | None = None,
+    zoom: bool = True,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A density over a 2-D latent space, (points, points) on the nodes of a grid, dark where it is high.
+
+    q: a Gaussian over z, (2,), drawn as its ellipses of 1 and 2 σ. z: points (K, 2).
+    zoom: show the part that holds the density and q, instead of the whole grid.
+    """
+    if grid.latent_dim != 2 or values.shape != grid.shape:
+        raise ValueError(f"values of shape {tuple(values.shape)} are not the {grid.shape} of a 2-D grid.")
+    ax = ax or plt.subplots(figsize=(4.4, 4.2), dpi=110, layout="constrained")[1]
+    values = (values / values.max()).detach().cpu().numpy()
+    edge = grid.radius + grid.step / 2
+    ax.imshow(
+        values.T,  # z_1 goes to the right, z_2 up
+        origin="lower",
+        extent=(-edge, edge, -edge, edge),
+        cmap="Greys",
+        interpolation="nearest" if grid.points > 100 else "bilinear",
+    )
+    seen = [grid.nodes().reshape(*grid.shape, 2).numpy()[values > 1e-2]]  # what has to be in the picture
+    if q is not None:
+        mean, sigma = q.mean.detach().cpu().numpy(), q.stddev.detach().cpu().numpy()
+        for k in (1, 2):
+            label = "$q(z|x)$: 1 and 2 σ" if k == 1 else None
+            ellipse = Ellipse(mean, *(2 * k * sigma), fill=False, edgecolor=COLOURS[1], label=label)
+            ellipse.set(linestyle="--", linewidth=1.8)
+            ax.add_patch(ellipse)
+        seen += [mean[None] - 2.3 * sigma, mean[None] + 2.3 * sigma]
+    if z is not None:
+        ax.scatter(*z.detach().cpu().numpy().T, s=9, color=COLOURS[0], alpha=0.7, label="samples")
+    if zoom:
+        seen = np.concatenate(seen)
+        middle, half = (seen.max(0) + seen.min(0)) / 2, 0.6 * (seen.max(0) - seen.min(0)).max()
+        ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
+    ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    if q is not None or z is not None:
+        ax.legend(edgecolor="none", framealpha=0.9, loc="best", fontsize=9)
+    return ax
+
+
+def bound(
+    reconstruction: Tensor,
+    kl: Tensor,
+    gap: Tensor,
+    log_p_x: Tensor,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The three terms of D6 for each image, (B,) in nats, beside −log p(x).
+
+    The bar is −reconstruction with the KL divergence on top, so it ends at −ELBO; from there the gap hangs
+    down. Where the three terms add up it ends at the mark, −log p(x), which is drawn from its own values.
+    """
+    ax = ax or plt.subplots(figsize=(9, 4.2), dpi=110, layout="constrained")[1]
+    terms = (reconstruction, kl, gap, log_p_x)
+    reconstruction, kl, gap, log_p_x = (term.detach().cpu().double().numpy() for term in terms)
+    places = np.arange(1, len(log_p_x) + 1)
+    ax.bar(places, -reconstruction, color="#B8D4EA", label="−E[log p(x|z)]: reconstruction")
+    ax.bar(places, kl, bottom=-reconstruction, color=COLOURS[5], label="+ KL(q(z|x), p(z))")
+    hanging = {"fill": False, "hatch": "////", "edgecolor": COLOURS[0], "linewidth": 0.8, "width": 0.5}
+    ax.bar(places, -gap, bottom=kl - reconstruction, label="− KL(q(z|x), p(z|x)): the gap", **hanging)
+    ax.hlines(
+        -log_p_x, places - 0.45, places + 0.45, color="black", linewidth=2, label="−log p(x), from the grid"
+    )
+    low, high = min(-reconstruction.max(), -log_p_x.max()), (kl - reconstruction).max()
+    ax.set(xlabel="image", ylabel="nats", title=title)
+    ax.set_ylim(max(0, low - 0.3 * (high - low)), high + 0.3 * (high - low))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(edgecolor="none", framealpha=0.9, ncols=2, loc="upper left", fontsize=9)
     return ax
 
 

@@ -1,0 +1,610 @@
+"""The exercises: for each a tested reference, random arguments, and the mistakes that learners make."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+from vae_edu import autoencoder, marginal
+from vae_edu.gaussian import kl_to_standard_normal, log_normal
+from vae_edu.reparameterization import reparameterize
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A tested function, the shapes it works on, random arguments by name, and the known mistakes.
+
+    mistakes: pairs of one line of wrong code, in the arguments' names, and the hint that it deserves.
+    """
+
+    reference: Callable[..., Any]
+    shapes: str
+    arguments: Callable[[int, int, int], dict[str, Any]]
+    mistakes: list[tuple[str, str]]
+
+
+EXERCISES = {
+    "l2_loss": Exercise(
+        autoencoder.l2_loss,
+        "x_hat and x are (B, C, H, W); the answer is (B,)",
+        lambda B, D, d: {"x_hat": torch.rand(B, 1, D, D), "x": torch.rand(B, 1, D, D)},
+        [
+            ("((x_hat - x)**2).flatten(1).mean(1)", "it averages over the pixels; L1 sums over them"),
+            ("((x_hat - x)**2).sum()", "it sums over the images too; keep one value an image, (B,)"),
+            (
+                "((x_hat - x)**2).mean()",
+                "it averages over images and pixels; sum over the pixels of each image",
+            ),
+            (
+                "((x_hat - x)**2).flatten(1).sum(1).mean()",
+                "it averages over the images; keep one value each, (B,)",
+            ),
+            ("((x_hat - x)**2).flatten(1).sum(0)", "it sums over the images; sum over the pixels instead"),
+            ("((x_hat - x)**2).flatten(1).sum(1).sqrt()", "it is the norm ‖x̂ − x‖; L1 wants its square"),
+            ("((x_hat - x)**2).flatten(1).sum(1) / 2", "it has a factor ½ that L1 has not"),
+            ("(x_hat - x).abs().flatten(1).sum(1)", "it adds up absolute values; L1 squares each difference"),
+            ("(x_hat - x).flatten(1).sum(1)", "it adds up the differences without squaring them"),
+            ("(x_hat - x).flatten(1).sum(1)**2", "it squares the sum; square every difference, then sum"),
+        ],
+    ),
+    "linear_sigmoid_encoder": Exercise(
+        lambda x, W, b: torch.sigmoid(x.flatten(1) @ W.T + b),
+        "x is (B, C, H, W) and becomes (B, D), W is (d, D), b is (d,); the answer is (B, d)",
+        lambda B, D, d: {"x": torch.rand(B, 1, D, D), "W": torch.randn(d, D * D) / D, "b": torch.randn(d)},
+        [
+            ("x.flatten(1) @ W.T + b", "the non-linearity is missing: put the sigmoid around W x + b"),
+            ("torch.sigmoid(x.flatten(1) @ W.T)", "the bias b is missing"),
+            ("torch.sigmoid(x.flatten(1) @ W.T) + b", "b is added after the sigmoid; it belongs inside"),
+            ("torch.sigmoid(x.flatten(1) @ W.T - b)", "b is subtracted; add it"),
+            ("torch.relu(x.flatten(1) @ W.T + b)", "this is a ReLU; the first generation uses the sigmoid"),
+            ("torch.tanh(x.flatten(1) @ W.T + b)", "this is a tanh; the first generation uses the sigmoid"),
+            (
+                "torch.softmax(x.flatten(1) @ W.T + b, 1)",
+                "this is a softmax; the sigmoid takes each feature alone",
+            ),
+            ("torch.sigmoid(-(x.flatten(1) @ W.T + b))", "the sign inside the sigmoid is flipped"),
+            (
+                "torch.sigmoid(x.flatten(1)) @ W.T + b",
+                "the sigmoid is on the image; it belongs around W x + b",
+            ),
+        ],
+    ),
+    "deep_encoder": Exercise(
+        lambda x, W1, b1, W2, b2: torch.relu(x.flatten(1) @ W1.T + b1) @ W2.T + b2,
+        "x becomes (B, D), W1 is (hidden, D), W2 is (d, hidden); the answer is (B, d)",
+        lambda B, D, d: {
+            "x": torch.rand(B, 1, D, D),
+            "W1": torch.randn(4 * d, D * D) / D,
+            "b1": torch.randn(4 * d),
+            "W2": torch.randn(d, 4 * d),
+            "b2": torch.randn(d),
+        },
+        [
+            (
+                "(x.flatten(1) @ W1.T + b1) @ W2.T + b2",
+                "the ReLU between the layers is missing; two linear layers are one linear layer",
+            ),
+            (
+                "torch.relu(torch.relu(x.flatten(1) @ W1.T + b1) @ W2.T + b2)",
+                "there is a ReLU after the last layer too; features may be negative",
+            ),
+            (
+                "torch.relu((x.flatten(1) @ W1.T + b1) @ W2.T + b2)",
+                "the ReLU stands after the last layer; put it between the two",
+            ),
+            (
+                "torch.sigmoid(x.flatten(1) @ W1.T + b1) @ W2.T + b2",
+                "this is a sigmoid; use the ReLU, max(0, h)",
+            ),
+            ("torch.tanh(x.flatten(1) @ W1.T + b1) @ W2.T + b2", "this is a tanh; use the ReLU, max(0, h)"),
+            (
+                "(torch.relu(x.flatten(1) @ W1.T) + b1) @ W2.T + b2",
+                "b1 is added after the ReLU; it belongs inside",
+            ),
+            ("torch.relu(x.flatten(1) @ W1.T) @ W2.T", "the biases b1 and b2 are missing"),
+            ("torch.relu(x.flatten(1) @ W1.T) @ W2.T + b2", "the bias b1 is missing"),
+            ("torch.relu(x.flatten(1) @ W1.T + b1) @ W2.T", "the bias b2 is missing"),
+        ],
+    ),
+    "pca_reconstruction": Exercise(
+        lambda x, mean, V: mean + (x - mean) @ V @ V.T,
+        "x is (B, D), mean is (D,), V is (D, d); the answer is (B, D)",
+        lambda B, D, d: {
+            "x": torch.rand(B, D),
+            "mean": torch.rand(D),
+            "V": torch.linalg.qr(torch.randn(D, d)).Q,
+        },
+        [
+            ("x @ V @ V.T", "the mean is missing: subtract it before V, and add it again at the end"),
+            ("(x - mean) @ V @ V.T", "the mean is not added again at the end"),
+            ("mean + x @ V @ V.T", "the mean is not subtracted before the projection"),
+            ("(x - mean) @ V", "these are the features z; the decoder V z + m is missing"),
+            (
+                "x.mean(0) + (x - x.mean(0)) @ V @ V.T",
+                "it takes the mean of the few images in x; use the mean that is given, that of all training images",
+            ),
+            ("(x - mean) @ V @ V.T - mean", "the mean is subtracted again at the end; add it"),
+            ("mean + (x + mean) @ V @ V.T", "the mean is added before the projection; subtract it"),
+            ("x - (x - mean) @ V @ V.T", "this is what PCA leaves out of the image; give what it keeps"),
+            ("x * 1", "it gives back the image itself; nothing went through the features"),
+            ("mean - (x - mean) @ V @ V.T", "the sign of the projection is flipped"),
+        ],
+    ),
+    "stretch": Exercise(
+        lambda W, b, V, c, k: (k * W, k * b, V / k, c),
+        "W is (d, D), b is (d,), V is (D, d), c is (D,), k is a number; the answer is a new W, b, V, c",
+        lambda B, D, d: {
+            "W": torch.randn(d, D),
+            "b": torch.randn(d),
+            "V": torch.randn(D, d),
+            "c": torch.randn(D),
+            "k": float(B),
+        },
+        [
+            ("(k * W, b, V / k, c)", "b stays as it was; the whole code W x + b has to grow"),
+            ("(k * W, k * b, V, c)", "V stays as it was, so the drawings grow with the codes"),
+            ("(W, b, V / k, c)", "the codes do not grow; W and b make them"),
+            ("(k * W, k * b, k * V, c)", "V grows too; it has to make up for the larger codes"),
+            ("(k * W, k * b, V / k, c / k)", "c shrinks too; it never meets the codes"),
+            ("(k * W, b, V / k, c / k)", "b has to grow, and c must stay"),
+            ("(W / k, b / k, V * k, c)", "the codes shrink; make them k times as large"),
+            ("(W, b, V, c)", "nothing has changed; make the codes k times as large"),
+        ],
+    ),
+    "gaussian_log_likelihood": Exercise(
+        lambda x, mu, logvar: log_normal(x.flatten(1), mu.flatten(1), logvar.flatten(1)),
+        "x, mu and logvar are (B, C, H, W); the answer is (B,)",
+        lambda B, D, d: {
+            "x": torch.rand(B, 1, D, D),
+            "mu": torch.rand(B, 1, D, D),
+            "logvar": torch.randn(B, 1, D, D) - 1,
+        },
+        [
+            (
+                "-0.5 * (logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "the constant −½ log 2π of every pixel is missing",
+            ),
+            (
+                "-0.5 * (LOG_2PI * x[0].numel() + logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "log 2π is counted for all pixels at every pixel; once a pixel is enough",
+            ),
+            (
+                "-0.5 * (logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1) - 0.5 * LOG_2PI",
+                "log 2π is counted once an image; every pixel has one",
+            ),
+            (
+                "-0.5 * (LOG_2PI + logvar + (x - mu)**2 / logvar.exp()).flatten(1).mean(1)",
+                "it averages over the pixels; the logarithm of a product is a sum",
+            ),
+            (
+                "-0.5 * (LOG_2PI + logvar + (x - mu)**2 / logvar.exp()).sum()",
+                "it sums over the images too; keep one value an image, (B,)",
+            ),
+            (
+                "-0.5 * (LOG_2PI + 2 * logvar + (x - mu)**2 / logvar.exp()**2).flatten(1).sum(1)",
+                "it takes logvar for log σ; it is log σ²",
+            ),
+            (
+                "-(0.5 * LOG_2PI + logvar + 0.5 * (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "log σ² has lost its ½",
+            ),
+            (
+                "-0.5 * (LOG_2PI + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "the term log σ² is missing: without it, a larger σ is always better",
+            ),
+            (
+                "-0.5 * (LOG_2PI - logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "the sign of log σ² is flipped",
+            ),
+            (
+                "-0.5 * (LOG_2PI + logvar + (x - mu)**2 * logvar.exp()).flatten(1).sum(1)",
+                "it multiplies by σ²; divide by it",
+            ),
+            (
+                "-0.5 * (LOG_2PI + logvar + (x - mu).abs() / (logvar / 2).exp()).flatten(1).sum(1)",
+                "it divides |x − μ| by σ; the square is missing",
+            ),
+            (
+                "-0.5 * (LOG_2PI + logvar + (x - mu)**2).flatten(1).sum(1)",
+                "it does not divide the square by σ²",
+            ),
+            (
+                "0.5 * (LOG_2PI + logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
+                "the sign is flipped: this is −log p(x|z)",
+            ),
+            (
+                "(-0.5 * (LOG_2PI + logvar + (x - mu)**2 / logvar.exp())).flatten(1).sum(1).exp()",
+                "this is p(x|z); give its logarithm, since a product of many densities overflows",
+            ),
+        ],
+    ),
+    "bernoulli_log_likelihood": Exercise(
+        lambda x, logits: (x * logits - softplus(logits)).flatten(1).sum(1),
+        "x and logits are (B, C, H, W); the answer is (B,)",
+        lambda B, D, d: {
+            "x": (torch.rand(B, 1, D, D) > 0.7).float(),
+            "logits": (15 if D == 10 else 1) * torch.randn(B, 1, D, D),
+        },
+        [
+            (
+                "-bce(logits, x).flatten(1).mean(1)",
+                "it averages over the pixels; the logarithm of a product is a sum",
+            ),
+            ("-bce(logits, x).sum()", "it sums over the images too; keep one value an image, (B,)"),
+            (
+                "-bce(logits, x).mean()",
+                "it averages over images and pixels; sum over the pixels of each image",
+            ),
+            ("bce(logits, x).flatten(1).sum(1)", "the sign is flipped: this is −log p(x|z)"),
+            (
+                "-bce(torch.sigmoid(logits), x).flatten(1).sum(1)",
+                "the sigmoid is taken twice: once by you and once by a function that wants logits",
+            ),
+            (
+                "(x * logits).flatten(1).sum(1)",
+                "the normalization is missing: subtract log(1 + eˡ) for every pixel",
+            ),
+            (
+                "(x * torch.sigmoid(logits).log()).flatten(1).sum(1)",
+                "only the pixels that are 1 count; those that are 0 have the probability 1 − p",
+            ),
+            (
+                "(x * torch.sigmoid(logits).log() + (1 - x) * (1 - torch.sigmoid(logits)).log()).flatten(1).sum(1)",
+                "for large logits p rounds to 1 and log(1 − p) to −∞: compute from the logits, x·l − log(1 + eˡ)",
+            ),
+            (
+                "-bce(logits, 1 - x).flatten(1).sum(1)",
+                "ink and paper are swapped: p is the probability of a 1",
+            ),
+            (
+                "(-bce(logits, x)).flatten(1).sum(1).exp()",
+                "this is p(x|z); give its logarithm, since a product of 784 probabilities underflows",
+            ),
+        ],
+    ),
+    "monte_carlo": Exercise(
+        lambda log_likelihood: marginal.log_mean_exp(log_likelihood),
+        "log_likelihood is (K, B); the answer is (B,)",
+        lambda B, D, d: {"log_likelihood": -(10.0 ** (B % 4)) * torch.rand(2 * D, B) - 100 * B},
+        [
+            (
+                "log_likelihood.mean(0)",
+                "this is the mean of the logarithms; L2 wants the logarithm of the mean",
+            ),
+            ("log_likelihood.logsumexp(0)", "it is the logarithm of the sum; the mean has a −log K too"),
+            ("log_likelihood.logsumexp(0) + math.log(len(log_likelihood))", "log K is added; subtract it"),
+            ("log_likelihood.logsumexp(0) - len(log_likelihood)", "it subtracts K; subtract log K"),
+            ("log_likelihood.logsumexp(0) / len(log_likelihood)", "it divides by K outside the logarithm"),
+            (
+                "log_likelihood.exp().mean(0).log()",
+                "exp underflows to 0 before the mean: use logsumexp, which takes out the largest first",
+            ),
+            ("log_likelihood.max(0).values", "this is the largest of the K; L2 wants their mean"),
+            (
+                "log_likelihood.logsumexp(1) - math.log(log_likelihood.shape[1])",
+                "it averages over the images; average over the samples, dimension 0",
+            ),
+            (
+                "-(log_likelihood.logsumexp(0) - math.log(len(log_likelihood)))",
+                "the sign is flipped: this is −log p(x)",
+            ),
+        ],
+    ),
+    "integral_on_grid": Exercise(
+        lambda log_joint, step: log_joint.logsumexp((0, 1)) + 2 * math.log(step),
+        "log_joint is (N, N, B), step is a number; the answer is (B,)",
+        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 100 * B, "step": 0.5 / d},
+        [
+            ("log_joint.logsumexp((0, 1))", "the cell is missing: a sum becomes an integral times step²"),
+            ("log_joint.logsumexp((0, 1)) + math.log(step)", "a cell has the area step², not step"),
+            ("log_joint.logsumexp((0, 1)) - 2 * math.log(step)", "it divides by the cell; multiply by step²"),
+            ("log_joint.logsumexp((0, 1)) + step**2", "it adds step²; add its logarithm"),
+            (
+                "log_joint.logsumexp((0, 1)) - math.log(log_joint.shape[0] * log_joint.shape[1])",
+                "this is the mean over the nodes; the integral is their sum times the cell",
+            ),
+            (
+                "log_joint.mean((0, 1)) + 2 * math.log(step)",
+                "it averages the logarithms; add up the values themselves, with logsumexp",
+            ),
+            (
+                "log_joint.sum((0, 1)) + 2 * math.log(step)",
+                "it adds up the logarithms; add up the values themselves, with logsumexp",
+            ),
+            (
+                "log_joint.exp().sum((0, 1)).log() + 2 * math.log(step)",
+                "exp underflows to 0 before the sum: use logsumexp",
+            ),
+            (
+                "log_joint.amax((0, 1)) + 2 * math.log(step)",
+                "this is the largest node alone; add up all of them",
+            ),
+        ],
+    ),
+    "posterior_on_grid": Exercise(
+        lambda log_joint, step: log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape) / step**2,
+        "log_joint is (N, N, B), step is a number; the answer is (N, N, B)",
+        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 100 * B, "step": 0.5 / d},
+        [
+            (
+                "log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape)",
+                "its sum is 1, but a density times the cell's area adds up to 1: divide by step²",
+            ),
+            (
+                "log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape) / step",
+                "a cell has the area step², not step",
+            ),
+            (
+                "log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape) * step**2",
+                "it multiplies by the cell's area; divide by it",
+            ),
+            (
+                "log_joint.exp()",
+                "this is p(x, z); divide by p(x), its integral over z (and stay in the log domain, it underflows)",
+            ),
+            (
+                "log_joint - log_joint.logsumexp((0, 1)) - 2 * math.log(step)",
+                "this is the logarithm of the posterior; give the density itself",
+            ),
+            ("log_joint.softmax(0) / step**2", "it normalizes each column of the grid; normalize over both"),
+            ("log_joint.softmax(2) / step**2", "it normalizes over the images; normalize over the nodes"),
+            (
+                "log_joint.flatten().softmax(0).reshape(log_joint.shape) / step**2",
+                "it normalizes over nodes and images at once; each image has a posterior of its own",
+            ),
+            (
+                "(log_joint - log_joint.amax((0, 1))).exp()",
+                "its highest value is 1; its integral must be: divide by the sum times step²",
+            ),
+            (
+                "log_joint.exp() / (log_joint.exp().sum((0, 1)) * step**2)",
+                "exp underflows to 0, and 0/0 is not a number: subtract the logsumexp first",
+            ),
+        ],
+    ),
+    "bayes_rule": Exercise(
+        lambda log_likelihood, log_prior, log_q: log_likelihood + log_prior - log_q,
+        "all three are (K, B); the answer is (K, B)",
+        lambda B, D, d: {name: torch.randn(D, B) for name in ("log_likelihood", "log_prior", "log_q")},
+        [
+            ("log_likelihood + log_prior", "this is the joint log p(x, z); divide by q(z|x)"),
+            ("log_likelihood - log_q", "the prior p(z) is missing"),
+            ("log_likelihood + log_prior + log_q", "q is multiplied; L4 divides by it"),
+            ("log_likelihood - log_prior + log_q", "prior and q are swapped"),
+            ("log_likelihood * log_prior / log_q", "products of probabilities are sums of logarithms"),
+            ("log_likelihood.exp() * log_prior.exp() / log_q.exp()", "this is p(x); give its logarithm"),
+            ("(log_likelihood + log_prior - log_q).mean(0)", "it averages over z; give one value for each z"),
+            ("-(log_likelihood + log_prior - log_q)", "the sign is flipped: this is −log p(x)"),
+        ],
+    ),
+    "importance_sampling": Exercise(
+        lambda log_likelihood, log_prior, log_q: marginal.log_mean_exp(log_likelihood + log_prior - log_q),
+        "all three are (K, B); the answer is (B,)",
+        lambda B, D, d: {
+            "log_likelihood": -100 * B - 10 * torch.rand(D, B),
+            "log_prior": torch.randn(D, B),
+            "log_q": torch.randn(D, B),
+        },
+        [
+            (
+                "(log_likelihood + log_prior - log_q).mean(0)",
+                "this is the mean of the logarithms, the ELBO; take the logarithm of the mean",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0)",
+                "−log K is missing: it is a mean, not a sum",
+            ),
+            (
+                "(log_likelihood - log_q).logsumexp(0) - math.log(len(log_q))",
+                "the prior is missing from the weights",
+            ),
+            (
+                "(log_likelihood + log_prior).logsumexp(0) - math.log(len(log_q))",
+                "q is missing: z comes from q, so its density must be divided out",
+            ),
+            (
+                "(log_likelihood + log_prior + log_q).logsumexp(0) - math.log(len(log_q))",
+                "log q is added; the weights divide by q",
+            ),
+            (
+                "log_likelihood.logsumexp(0) - math.log(len(log_q))",
+                "this is right for z from the prior; z comes from q, so weigh by p(z)/q(z|x)",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).exp().mean(0).log()",
+                "exp underflows to 0 before the mean: use logsumexp",
+            ),
+            (
+                "-((log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(log_q)))",
+                "the sign is flipped: this is −log p(x)",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(1) - math.log(log_q.shape[1])",
+                "it averages over the images; average over the samples, dimension 0",
+            ),
+        ],
+    ),
+    "effective_samples": Exercise(
+        lambda log_w: (2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp(),
+        "log_w is (K, B); the answer is (B,)",
+        lambda B, D, d: {"log_w": -100 * B + 3 * torch.randn(4 * D, B)},
+        [
+            (
+                "(log_w.exp().sum(0)**2) / (log_w.exp()**2).sum(0)",
+                "exp underflows to 0, and 0/0 is not a number: stay with logsumexp until the end",
+            ),
+            (
+                "2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)",
+                "this is its logarithm; take exp at the end",
+            ),
+            (
+                "(log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp()",
+                "the square of the sum is missing: its logarithm is twice the logsumexp",
+            ),
+            ("((2 * log_w).logsumexp(0) - 2 * log_w.logsumexp(0)).exp()", "it is upside down: (Σ w)² / Σ w²"),
+            (
+                "(2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp() / len(log_w)",
+                "this is the share of the K samples; give their number",
+            ),
+            ("(log_w.logsumexp(0) - log_w.amax(0)).exp()", "this is Σ w / max w; give (Σ w)² / Σ w²"),
+        ],
+    ),
+    "kl_to_standard_normal": Exercise(
+        kl_to_standard_normal,
+        "mu and logvar are (B, d); the answer is (B,)",
+        lambda B, D, d: {"mu": torch.randn(B, d), "logvar": torch.randn(B, d)},
+        [
+            (
+                "0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1)",
+                "it averages over the latent dimensions; sum over them",
+            ),
+            (
+                "0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum()",
+                "it sums over the images too; keep one value an image, (B,)",
+            ),
+            (
+                "0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()",
+                "it averages over the images; keep one value each, (B,)",
+            ),
+            ("(mu**2 + logvar.exp() - 1 - logvar).sum(1)", "the factor ½ is missing"),
+            (
+                "-0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)",
+                "the sign is flipped: a KL divergence is never negative",
+            ),
+            ("0.5 * (mu**2 + logvar.exp() - logvar).sum(1)", "the −1 of every dimension is missing"),
+            (
+                "0.5 * (mu**2 + (2 * logvar).exp() - 1 - 2 * logvar).sum(1)",
+                "it takes logvar for log σ; it is log σ²",
+            ),
+            (
+                "0.5 * (mu**2 + (0.5 * logvar).exp() - 1 - logvar).sum(1)",
+                "it adds σ where σ² belongs: exp(logvar)",
+            ),
+            ("0.5 * (mu.abs() + logvar.exp() - 1 - logvar).sum(1)", "it takes |μ|; the formula has μ²"),
+            ("0.5 * (mu**2 + logvar.exp() - 1 + logvar).sum(1)", "the sign of log σ² is flipped"),
+            ("0.5 * (mu**2).sum(1)", "the variance is ignored: σ² − 1 − log σ² is missing"),
+            ("0.5 * (logvar.exp() - 1 - logvar).sum(1)", "the mean is ignored: μ² is missing"),
+            ("0.5 * (mu**2 + logvar - 1 - logvar.exp()).sum(1)", "σ² and log σ² are swapped"),
+        ],
+    ),
+    "reparameterize": Exercise(
+        reparameterize,
+        "mu, logvar and eps are (B, d); the answer is (B, d)",
+        lambda B, D, d: {"mu": torch.randn(B, d), "logvar": torch.randn(B, d), "eps": torch.randn(B, d)},
+        [
+            ("mu + logvar * eps", "it multiplies ε by log σ²; multiply by σ"),
+            ("mu + logvar.exp() * eps", "it multiplies ε by the variance σ²; multiply by σ = exp(½ logvar)"),
+            ("mu + 0.5 * logvar * eps", "it multiplies ε by log σ; multiply by σ"),
+            ("mu + 0.5 * logvar.exp() * eps", "½ stands outside the exponential: σ = exp(½ logvar)"),
+            ("mu + (2 * logvar).exp() * eps", "it takes exp(2 logvar); σ = exp(½ logvar)"),
+            ("(0.5 * logvar).exp() * eps", "μ is missing"),
+            ("mu * 1", "ε is missing: this is the mean, not a draw"),
+            ("mu + (-0.5 * logvar).exp() * eps", "it divides by σ; multiply by it"),
+            ("mu + eps", "σ is missing"),
+            ("mu + (0.5 * logvar).exp() * eps[:1]", "all images share one ε; each draws its own"),
+        ],
+    ),
+    "three_terms": Exercise(
+        lambda log_likelihood, log_prior, log_q, log_posterior: (
+            log_likelihood.mean(0),
+            (log_q - log_prior).mean(0),
+            (log_q - log_posterior).mean(0),
+        ),
+        "all four are (K, B); the answer is a tuple of three, (B,) each",
+        lambda B, D, d: {
+            name: torch.randn(D, B) for name in ("log_likelihood", "log_prior", "log_q", "log_posterior")
+        },
+        [
+            (
+                "(log_likelihood.mean(0), (log_q - log_prior).mean(0), (log_posterior - log_q).mean(0))",
+                "the third term is upside down: log q(z|x) comes first",
+            ),
+            (
+                "(log_likelihood.mean(0), (log_prior - log_q).mean(0), (log_q - log_posterior).mean(0))",
+                "the second term is upside down: log q(z|x) comes first",
+            ),
+            (
+                "(log_likelihood.mean(0), (log_prior - log_q).mean(0), (log_posterior - log_q).mean(0))",
+                "both divergences are upside down: log q(z|x) comes first",
+            ),
+            (
+                "(log_likelihood.mean(0), (log_q - log_posterior).mean(0), (log_q - log_prior).mean(0))",
+                "the second and the third term are swapped",
+            ),
+            (
+                "(log_likelihood.sum(0), (log_q - log_prior).sum(0), (log_q - log_posterior).sum(0))",
+                "it sums over the draws; an expectation is their mean",
+            ),
+            (
+                "(log_likelihood.mean(1), (log_q - log_prior).mean(1), (log_q - log_posterior).mean(1))",
+                "it averages over the images; average over the draws, dimension 0",
+            ),
+            (
+                "(log_likelihood.mean(), (log_q - log_prior).mean(), (log_q - log_posterior).mean())",
+                "it averages over the images too; keep one value an image, (B,)",
+            ),
+            (
+                "(log_likelihood.mean(0), -log_prior.mean(0), -log_posterior.mean(0))",
+                "log q(z|x) is missing from both divergences",
+            ),
+            (
+                "((log_likelihood + log_prior).mean(0), (log_q - log_prior).mean(0), (log_q - log_posterior).mean(0))",
+                "the first term is the likelihood alone; the prior sits in the second",
+            ),
+            (
+                "(log_likelihood, log_q - log_prior, log_q - log_posterior)",
+                "the expectations are missing: average over the draws, dimension 0",
+            ),
+        ],
+    ),
+    "negative_elbo": Exercise(
+        lambda log_likelihood, mu, logvar: kl_to_standard_normal(mu, logvar) - log_likelihood.mean(0),
+        "log_likelihood is (K, B), mu and logvar are (B, d); the answer is (B,)",
+        lambda B, D, d: {
+            "log_likelihood": -100 * torch.rand(D, B),
+            "mu": torch.randn(B, d),
+            "logvar": torch.randn(B, d),
+        },
+        [
+            (
+                "log_likelihood.mean(0) - KL",
+                "the sign is flipped: this is the bound itself, and a loss is minimized",
+            ),
+            ("-log_likelihood.mean(0) - KL", "the KL divergence is subtracted; a loss adds it"),
+            ("log_likelihood.mean(0) + KL", "the log-likelihood is added; a loss subtracts it"),
+            ("-log_likelihood.mean(0)", "the KL divergence is missing: this is the reconstruction alone"),
+            ("KL - log_likelihood.sum(0)", "it sums over the draws; an expectation is their mean"),
+            (
+                "KL - (log_likelihood.logsumexp(0) - math.log(len(log_likelihood)))",
+                "the expectation stands outside the logarithm: take the mean of the logs",
+            ),
+            (
+                "(KL - log_likelihood.mean(0)).mean()",
+                "it averages over the images; keep one value each, (B,)",
+            ),
+            (
+                "KL / mu.shape[1] - log_likelihood.mean(0)",
+                "the KL divergence is averaged over the latents; sum it",
+            ),
+            ("2 * KL - log_likelihood.mean(0)", "the KL divergence is twice as large as it should be: the ½"),
+            ("KL.mean() - log_likelihood.mean(0)", "the KL divergence is averaged over the images"),
+        ],
+    ),
+}
+
+
+def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
+    """What a line of wrong code from the catalogue gives; it may use a few names besides the arguments."""
+    names = {
+        "torch": torch,
+        "math": math,
+        "LOG_2PI": math.log(2 * math.pi),
+        "bce": partial(binary_cross_entropy_with_logits, reduction="none"),
+    }
+    if {"mu", "logvar"} <= arguments.keys() and arguments["mu"].dim() == 2:
+        names["KL"] = kl_to_standard_normal(arguments["mu"], arguments["logvar"])
+    return eval(code, names, arguments)
