@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from vae_edu import plots
+from vae_edu.gaussian import diagonal_gaussian
+from vae_edu.grid import Grid
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +87,55 @@ def test_codes_draw_every_point_as_its_digit():
     assert sorted(map(tuple, points.tolist())) == sorted(map(tuple, z.double().tolist()))
     assert ax.patches[0].get_radius() == 2
     assert ax.get_aspect() == 1
+
+
+def peaked_density(grid, at):
+    square = grid.nodes().reshape(*grid.shape, 2)
+    return torch.exp(-0.5 * ((square - torch.tensor(at)) / 0.2).square().sum(-1))
+
+
+def test_a_density_lies_where_its_axes_say():
+    """Its peak at z = (1, −2) is drawn at x = 1, y = −2, and inside the part that is shown."""
+    grid = Grid(2, 101, radius=5.0)
+    ax = plots.density(peaked_density(grid, (1.0, -2.0)), grid)
+    picture, (left, right, bottom, top) = np.asarray(ax.images[0].get_array()), ax.images[0].get_extent()
+    row, column = np.unravel_index(picture.argmax(), picture.shape)  # row 0 is at the bottom
+    assert left + (column + 0.5) / 101 * (right - left) == pytest.approx(1, abs=0.01)
+    assert bottom + (row + 0.5) / 101 * (top - bottom) == pytest.approx(-2, abs=0.01)
+    assert ax.get_xlim()[0] < 1 < ax.get_xlim()[1] < 2
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
+
+
+def test_a_density_with_its_approximation_and_samples():
+    grid, q = Grid(2, 101), diagonal_gaussian(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 2.0]).log())
+    z = torch.randn(20, 2)
+    ax = plots.density(peaked_density(grid, (0.0, 0.0)), grid, q=q, z=z, zoom=False)
+    one, two, ring = ax.patches
+    assert tuple(one.get_center()) == tuple(two.get_center()) == (0.5, 1.0)
+    assert (one.width, one.height) == pytest.approx((2, 2 * 2**0.5))  # ± one standard deviation
+    assert (two.width, two.height) == pytest.approx((4, 4 * 2**0.5))
+    assert ring.get_radius() > 0
+    assert len(ax.collections[0].get_offsets()) == 20
+    assert ax.get_xlim() == pytest.approx((-5.05, 5.05))
+
+
+def test_a_density_must_fit_its_grid():
+    with pytest.raises(ValueError, match="2-D grid"):
+        plots.density(torch.ones(5, 5), Grid(2, 6))
+    with pytest.raises(ValueError, match="2-D grid"):
+        plots.density(torch.ones(5), Grid(1, 5))
+
+
+def test_the_bars_of_the_bound_end_where_the_terms_add_up():
+    reconstruction, kl, gap = (
+        torch.tensor([-90.0, -120.0]),
+        torch.tensor([5.0, 6.0]),
+        torch.tensor([1.0, 4.0]),
+    )
+    ax = plots.bound(reconstruction, kl, gap, reconstruction - kl + gap)
+    bars = [[(bar.get_y(), bar.get_height()) for bar in container] for container in ax.containers]
+    assert bars == [[(0, 90), (0, 120)], [(90, 5), (120, 6)], [(95, -1), (126, -4)]]
+    marks = [segment[0][1] for segment in ax.collections[0].get_segments()]
+    assert marks == [94, 122]
+    assert len(ax.get_legend().get_texts()) == 4
+    assert ax.get_ylabel() == "nats"

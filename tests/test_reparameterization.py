@@ -32,11 +32,13 @@ def exact_gradient(model, x):
     return torch.stack([to_mu[0], to_logvar[0]])
 
 
-@pytest.mark.parametrize("estimator", ["reparameterization", "score"])
-def test_the_mean_is_the_gradient(estimator):
+@pytest.mark.parametrize(
+    ("estimator", "baseline"), [("reparameterization", 0.0), ("score", 0.0), ("score", -12.0)]
+)
+def test_the_mean_is_the_gradient(estimator, baseline):
     model = Diagonal()
     x = draws(model, 1)
-    samples = gradient_samples(model, x, 200_000, estimator)
+    samples = gradient_samples(model, x, 200_000, estimator, baseline=baseline)
     assert samples.shape == (200_000, 2, 2)
     error = (samples.mean(0) - exact_gradient(model, x)) / (samples.std(0) / 200_000**0.5)
     assert error.abs().max() < 4

@@ -14,7 +14,7 @@ from torch import nn
 import vae_edu
 from vae_edu import checkpoint as checkpoints
 from vae_edu.data import load_images
-from vae_edu.train import evaluate, fit
+from vae_edu.train import History, evaluate, fit
 
 DEVICE = vae_edu.device()
 
@@ -403,3 +403,9 @@ def test_the_model_goes_to_the_device_and_back_to_training_mode():
     fit(model, watch, regression(), epochs=1, held_out=regression(10))
     assert modes == [True, False]
     assert next(model.parameters()).device.type == DEVICE.type
+
+
+def test_a_history_at_the_end_of_a_cell_is_no_flood():
+    text = repr(History(steps=[1.0] * 10_000, train=[2.0], held_out=[3.0]))
+    assert len(text) < 200
+    assert "train=[2.0]" in text

@@ -11,8 +11,15 @@ from torch.distributions import Distribution, kl_divergence
 from vae_edu.arguments import whole_number
 from vae_edu.chunks import MEMORY, in_chunks
 from vae_edu.grid import Grid
-from vae_edu.interface import Encode, LatentVariableModel, check_codes, check_images, log_likelihoods
-from vae_edu.marginal import GridWarning, quadrature
+from vae_edu.interface import (
+    Encode,
+    LatentVariableModel,
+    check_codes,
+    check_grid,
+    check_images,
+    log_likelihoods,
+)
+from vae_edu.marginal import GridWarning, grid_estimate, grid_sums
 from vae_edu.randomness import random_stream
 
 Terms = dict[str, Tensor]
@@ -156,20 +163,27 @@ class _OnGrid(NamedTuple):
 
 def _on_grid(model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode, memory: int) -> _OnGrid:
     grid = grid or Grid()
-    log_p_x = quadrature(model, x, grid, memory=memory).log_p_x
+    check_grid(model, grid)
+    check_images(model, x)
     prior = model.prior()
 
-    def work(images: Tensor, start: int, stop: int) -> Tensor:
+    def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         z = grid.nodes(start, stop).to(prior.mean)
         likelihood = log_likelihoods(model.decode(z), images).double()  # (k, b)
         log_prior, log_q = prior.log_prob(z)[:, None].double(), q(images).log_prob(z[:, None]).double()
         weight = (log_q + grid.log_cell).exp()
         terms = torch.stack([likelihood, log_q - log_prior, log_q - log_prior - likelihood])
         sums = torch.where(weight > 0, weight * terms, 0).sum(1)
-        return torch.cat([weight.sum(0, keepdim=True), sums])  # (4, b)
+        means = torch.cat([weight.sum(0, keepdim=True), sums])  # (4, b)
+        return grid_sums(likelihood + log_prior, grid, start, stop), means
 
-    parts = in_chunks(work, x, len(grid), memory)
-    mass, reconstruction, to_prior, to_joint = torch.cat([reduce(torch.add, part) for part in parts], dim=1)
+    def combine(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return torch.logaddexp(one[0], two[0]), one[1] + two[1]
+
+    blocks = [reduce(combine, part) for part in in_chunks(work, x, len(grid), memory)]
+    integrals, means = (torch.cat(columns, dim=1) for columns in zip(*blocks, strict=True))
+    log_p_x = grid_estimate(integrals, grid).log_p_x
+    mass, reconstruction, to_prior, to_joint = means
     if not ((mass - 1).abs() < 1e-3).all():
         warnings.warn(
             f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points where q "

@@ -129,7 +129,7 @@ def density(
     """A density over a 2-D latent space, (points, points) on the nodes of a grid, dark where it is high.
 
     q: a Gaussian over z, (2,), drawn as its ellipses of 1 and 2 σ. z: points (K, 2).
-    zoom: show the part that holds the density and q, instead of the whole grid.
+    zoom: show the part that holds the density and q; otherwise the whole grid, with a ring around that part.
     """
     if grid.latent_dim != 2 or values.shape != grid.shape:
         raise ValueError(f"values of shape {tuple(values.shape)} are not the {grid.shape} of a 2-D grid.")
@@ -141,7 +141,7 @@ def density(
         origin="lower",
         extent=(-edge, edge, -edge, edge),
         cmap="Greys",
-        interpolation="nearest" if grid.points > 100 else "bilinear",
+        interpolation="bilinear",
     )
     seen = [grid.nodes().reshape(*grid.shape, 2).numpy()[values > 1e-2]]  # what has to be in the picture
     if q is not None:
@@ -154,14 +154,17 @@ def density(
         seen += [mean[None] - 2.3 * sigma, mean[None] + 2.3 * sigma]
     if z is not None:
         ax.scatter(*z.detach().cpu().numpy().T, s=9, color=COLOURS[0], alpha=0.7, label="samples")
+    seen = np.concatenate(seen)
+    middle, half = (seen.max(0) + seen.min(0)) / 2, 0.6 * (seen.max(0) - seen.min(0)).max()
     if zoom:
-        seen = np.concatenate(seen)
-        middle, half = (seen.max(0) + seen.min(0)) / 2, 0.6 * (seen.max(0) - seen.min(0)).max()
         ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
+    else:
+        here = {"fill": False, "color": COLOURS[1], "linewidth": 1.8, "label": "where the density lies"}
+        ax.add_patch(plt.Circle(middle, max(half, 0.06 * grid.radius), **here))
     ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.yaxis.set_major_locator(MaxNLocator(5))
-    if q is not None or z is not None:
+    if q is not None or z is not None or not zoom:
         ax.legend(edgecolor="none", framealpha=0.9, loc="best", fontsize=9)
     return ax
 

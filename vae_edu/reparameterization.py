@@ -25,12 +25,14 @@ def gradient_samples(
     samples: int,
     estimator: str = "reparameterization",
     *,
+    baseline: float = 0.0,
     seed: int = 0,
 ) -> Tensor:
     """K one-draw estimates of the gradient of E_{z∼q}[log p(x|z)] with respect to μ and log σ² of q.
 
-    "reparameterization": ∇ log p(x|μ + σ ε). "score": log p(x|z) ∇ log q(z|x) with z held fixed
-    (Williams 1992). Both have the same mean. q = model.encode(x) must be a diagonal Gaussian.
+    "reparameterization": ∇ log p(x|μ + σ ε). "score": (log p(x|z) − baseline) ∇ log q(z|x) with
+    z held fixed (Williams 1992). All have the same mean, whatever the baseline, which only makes the
+    second vary less. q = model.encode(x) must be a diagonal Gaussian.
     x: one image, (1, …). Returns (K, 2, latent_dim): with respect to μ, then to log σ².
     """
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
@@ -50,5 +52,5 @@ def gradient_samples(
         z = z.detach()
         with torch.no_grad():
             reward = model.decode(z).log_prob(x)
-        objective = reward * diagonal_gaussian(mu, logvar).log_prob(z)
+        objective = (reward - baseline) * diagonal_gaussian(mu, logvar).log_prob(z)
     return torch.stack(torch.autograd.grad(objective.sum(), [mu, logvar]), dim=1)

@@ -32,7 +32,7 @@ class History:
     """
 
     unit: str = "nats per image"
-    steps: list[float] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list, repr=False)
     train: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
     interrupted: bool = False
