@@ -127,3 +127,17 @@ def test_bad_input_gets_one_sentence():
         posterior(vae, x, Grid(1))
     with pytest.raises(ValueError, match="one code an image"):
         bayes_rule(vae, x, torch.zeros(3, 5).to(device()))
+    with pytest.raises(ValueError, match="one code an image"):
+        log_posterior(vae, x, torch.zeros(2, 2).to(device()))
+
+
+def test_swing_draws_from_its_seed_alone():
+    model = TwoModes()
+    x = torch.tensor([[1.0], [4.0]]).to(device())
+    torch.manual_seed(0)
+    right = torch.rand(1)
+    torch.manual_seed(0)
+    first, again, other = (swing(model, x, seed=seed) for seed in (0, 0, 1))
+    assert torch.rand(1) == right
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

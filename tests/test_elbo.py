@@ -118,6 +118,8 @@ def test_the_loss_is_minus_the_bound_and_trains_both_halves():
     torch.manual_seed(1)
     reconstruction, kl = elbo(vae, x)  # its checks draw nothing
     torch.testing.assert_close(loss, kl - reconstruction)
+    to_encoder = torch.autograd.grad(reconstruction.sum(), list(vae.encoder.parameters()), retain_graph=True)
+    assert all(gradient.abs().sum() > 0 for gradient in to_encoder)  # through the draw
     loss.mean().backward()
     for network in (vae.encoder, vae.decoder):
         assert all(weight.grad.abs().sum() > 0 for weight in network.parameters())

@@ -89,3 +89,5 @@ def test_kl_between_full_and_diagonal_gaussians():
     torch.testing.assert_close(kl_divergence(diagonal, full), kl_divergence(same, full))
     with pytest.raises(NotImplementedError):
         kl_divergence(full, Independent(Laplace(mu, 1.0), 1))
+    with pytest.raises(NotImplementedError):
+        kl_divergence(full, diagonal_gaussian(mu[None], logvar[None], 2))

@@ -78,6 +78,7 @@ def test_fit_keeps_the_shape_of_the_images():
     x = torch.rand(50, 1, 4, 5, generator=torch.Generator().manual_seed(0))
     model = LinearGaussian.fit(x, 3)
     torch.testing.assert_close(model.b, x.double().mean(0))
+    assert model.W.norm(dim=0).tolist() == sorted(model.W.norm(dim=0).tolist(), reverse=True)
     assert model.decode(torch.zeros(3)).event_shape == (1, 4, 5)
 
 
@@ -90,6 +91,7 @@ def test_fit_keeps_the_shape_of_the_images():
         (lambda: LinearGaussian.fit(torch.rand(9, 4), 4), "below the 4 pixels"),
         (lambda: LinearGaussian.fit(torch.rand(9, 4), 0), "latent_dim = 0"),
         (lambda: LinearGaussian.fit(torch.rand(3, 4), 2), "leaves no noise"),
+        (lambda: LinearGaussian.fit(torch.rand(90, 2) @ torch.rand(2, 30), 2), "leaves no noise"),
         (lambda: LinearGaussian.fit(torch.rand(0, 4), 2), "hold images"),
         (lambda: LinearGaussian.fit(torch.full((9, 4), math.nan), 2), "no NaN"),
     ],

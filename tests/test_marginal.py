@@ -18,7 +18,14 @@ from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.interface import log_likelihoods
 from vae_edu.linear import LinearGaussian
-from vae_edu.marginal import GridWarning, importance_sampling, log_mean_exp, monte_carlo, quadrature
+from vae_edu.marginal import (
+    GridWarning,
+    importance_sampling,
+    log_importance_weights,
+    log_mean_exp,
+    monte_carlo,
+    quadrature,
+)
 from vae_edu.vae import LIKELIHOODS, VAE
 
 
@@ -117,12 +124,18 @@ def test_products_give_what_log_prob_gives(likelihood):
     torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-3)
 
 
-def test_a_distribution_with_ideas_of_its_own_is_not_replaced():
-    class Tempered(Bernoulli):
+@pytest.mark.parametrize("kind", [Bernoulli, Normal])
+def test_a_distribution_with_ideas_of_its_own_is_not_replaced(kind):
+    class Tempered(kind):
         def log_prob(self, value):
             return 0.5 * super().log_prob(value)
 
-    p = Independent(Tempered(logits=torch.randn(4, 1, 2, 2)), 3)
+    arguments = (
+        {"logits": torch.randn(4, 1, 2, 2)}
+        if kind is Bernoulli
+        else {"loc": torch.rand(4, 1, 2, 2), "scale": 1.0}
+    )
+    p = Independent(Tempered(**arguments), 3)
     x = torch.ones(3, 1, 2, 2)
     torch.testing.assert_close(log_likelihoods(p, x), p.log_prob(x[:, None]).T)
 
@@ -166,6 +179,36 @@ def test_gaussian_decoders_on_the_grid(likelihood):
     good = estimate.effective_samples > 100
     assert good.sum() >= 20
     assert ((estimate.log_p_x - exact) / estimate.standard_error)[good].abs().max() < 5
+
+
+def test_weights_have_the_gradients_of_a_reparameterized_draw():
+    """log q(μ + σ ε) does not depend on μ, so the gradient is that of log p(x, z) at the draw."""
+    model, mu = linear(), torch.zeros(1, 2, dtype=torch.float64, device=device(), requires_grad=True)
+    x = draws(model, 1)
+    torch.manual_seed(0)
+    log_w = log_importance_weights(model, x, 1, lambda x: diagonal_gaussian(mu, torch.zeros_like(mu)))
+    torch.manual_seed(0)
+    z = diagonal_gaussian(mu, torch.zeros_like(mu)).sample((1,)).requires_grad_()
+    (to_mu,) = torch.autograd.grad(log_w.sum(), mu)
+    (to_z,) = torch.autograd.grad(model.log_joint(x, z).sum(), z)
+    torch.testing.assert_close(to_mu, to_z[0])
+
+
+def test_the_standard_error_of_two_samples():
+    """|w₁ − w₂| / (w₁ + w₂), with the two weights from the effective number, 1 / (p² + (1 − p)²)."""
+    model = linear()
+    estimate = importance_sampling(model, draws(model, 9), 2, q=wide(model))
+    p = 0.5 + (0.5 / estimate.effective_samples - 0.25).sqrt()  # the larger share
+    torch.testing.assert_close(estimate.standard_error, 2 * p - 1, rtol=1e-6, atol=1e-6)
+
+
+def test_a_good_grid_gets_no_warning_and_a_bad_one_where_it_was_asked(recwarn):
+    model = linear()
+    x = draws(model, 3)
+    quadrature(model, x, Grid(2, 150, radius=8.0))
+    assert not recwarn.list
+    quadrature(model, x, Grid(2, 12))
+    assert recwarn.list[0].filename == __file__
 
 
 def test_half_the_resolution_is_every_second_node():
@@ -296,6 +339,7 @@ def test_bad_input_is_found_before_any_work(monkeypatch):
     [
         (lambda: quadrature(linear(latent_dim=3), torch.rand(2, 6), Grid(2)), r"use Grid\(latent_dim=3\)"),
         (lambda: Grid(20, 240), r"10\^48 nodes, too many"),
+        (lambda: Grid(3, 500), r"10\^8 nodes, too many"),
         (lambda: Grid(2, 3), "points = 3"),
         (lambda: Grid(0), "latent_dim = 0"),
         (lambda: Grid(2, radius=-1.0), "radius = -1"),

@@ -50,7 +50,10 @@ def test_the_joint_is_likelihood_times_prior():
 
 def test_the_gaussian_decoder_gives_mean_and_covariance():
     vae = VAE((1, 4, 4), 2, "gaussian")
-    a, b = vae.decode(torch.tensor([[0.0, 0.0], [3.0, -3.0]]).to(device())).variance
+    p = vae.decode(torch.tensor([[0.0, 0.0], [3.0, -3.0]]).to(device()))
+    a, b = p.variance
+    extreme = vae.decode(torch.tensor([[1e3, 1e3]]).to(device())).mean
+    assert ((extreme >= 0) & (extreme <= 1)).all()  # a grey level
     assert not torch.allclose(a, b)  # it depends on z
     assert a.unique().numel() > 1  # and on the pixel
     one = VAE((1, 4, 4), 2, "gaussian_one_sigma").decode(torch.randn(5, 2).to(device())).variance
@@ -123,6 +126,23 @@ def test_hidden_layers_are_as_many_as_asked(network):
     vae = VAE((1, 8, 8), 2, network=network, hidden=(5, 6, 7))
     assert sum(isinstance(layer, torch.nn.ReLU) for layer in vae.encoder) == 3
     assert sum(isinstance(layer, torch.nn.ReLU) for layer in vae.decoder) == 3
+    widths = [w.shape for w in vae.encoder.parameters() if w.dim() == 1]
+    mirrored = [w.shape for w in vae.decoder.parameters() if w.dim() == 1]
+    if network == "mlp":
+        assert [*widths[:3], *mirrored[:3]] == [(5,), (6,), (7,), (7,), (6,), (5,)]
+    else:  # the first layer makes as many channels as the last convolution had
+        assert [*widths[:3], *mirrored[1:3]] == [(5,), (6,), (7,), (6,), (5,)]
+
+
+def test_the_floor_lets_gradients_through():
+    """Far below it, too, so that a pixel that starts there can leave."""
+    vae = VAE((1, 3, 3), 1, "gaussian_one_sigma", min_sigma=0.5)
+    with torch.no_grad():
+        vae.logvar.fill_(-6.0)
+    variance = vae.decode(torch.zeros(1).to(device())).variance
+    (gradient,) = torch.autograd.grad(variance.sum(), vae.logvar)
+    assert gradient > 0
+    assert variance[0, 0, 0].item() == pytest.approx(0.25 + math.exp(-6))
 
 
 def test_a_vae_is_saved_and_rebuilt_by_its_weights():

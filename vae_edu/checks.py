@@ -52,11 +52,23 @@ def diagnose(name: str, function: Callable[..., Any]) -> str | None:
             return f"it returns a {type(answer).__name__}; {exercise.shapes}"
     right = [_tensors(exercise.reference(**arguments)) for arguments in cases]
     if _same(answers, right):
+        if exercise.differentiable and not _differentiable(function, cases[0]):
+            return "no gradient passes through it to its inputs; leave out detach, item, numpy and no_grad"
         return None
     for wrong, hint in exercise.mistakes:
         if _same(answers, [_tensors(wrong_answer(wrong, arguments)) for arguments in cases]):
             return hint
     return _describe(answers, right, exercise.shapes)
+
+
+def _differentiable(function: Callable[..., Any], arguments: dict[str, Any]) -> bool:
+    """Whether a change of each input reaches the answer by way of autograd."""
+    inputs = {name: value.clone().requires_grad_() for name, value in arguments.items()}
+    answer = function(**inputs)
+    if not answer.requires_grad:
+        return False
+    gradients = torch.autograd.grad(answer.sum(), list(inputs.values()), allow_unused=True)
+    return all(gradient is not None for gradient in gradients)
 
 
 def _tensors(answer: Any) -> list[Tensor]:
@@ -94,7 +106,7 @@ def _describe(answers: list[list[Tensor]], right: list[list[Tensor]], shapes: st
         (a / b, "it is {:.4g} times the right value; look for that factor"),
         (a - b, "it is {:+.4g} off everywhere; look for that constant"),
     ]:
-        if torch.allclose(value, value[0].expand_as(value), rtol=1e-3):
+        if value[0].abs() > 1e-6 and torch.allclose(value, value[0].expand_as(value), rtol=1e-4):
             return sentence.format(value[0].item())
     worst = (a - b).abs().argmax()
     return f"one value is {a[worst]:.4g} where {b[worst]:.4g} is right; {shapes}"

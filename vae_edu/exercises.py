@@ -19,12 +19,14 @@ class Exercise:
     """A tested function, the shapes it works on, random arguments by name, and the known mistakes.
 
     mistakes: pairs of one line of wrong code, in the arguments' names, and the hint that it deserves.
+    differentiable: whether a right answer must let gradients through to all of its arguments.
     """
 
     reference: Callable[..., Any]
     shapes: str
     arguments: Callable[[int, int, int], dict[str, Any]]
     mistakes: list[tuple[str, str]]
+    differentiable: bool = False
 
 
 EXERCISES = {
@@ -165,6 +167,10 @@ EXERCISES = {
         },
         [
             (
+                "-0.5 * (LOG_2PI + logvar + (x - mu)**2 / logvar).flatten(1).sum(1)",
+                "it divides by log σ²; divide by σ² = exp(logvar)",
+            ),
+            (
                 "-0.5 * (logvar + (x - mu)**2 / logvar.exp()).flatten(1).sum(1)",
                 "the constant −½ log 2π of every pixel is missing",
             ),
@@ -227,9 +233,17 @@ EXERCISES = {
         "x and logits are (B, C, H, W); the answer is (B,)",
         lambda B, D, d: {
             "x": (torch.rand(B, 1, D, D) > 0.7).float(),
-            "logits": (15 if D == 10 else 1) * torch.randn(B, 1, D, D),
+            "logits": (60 if D == 10 else 1) * torch.randn(B, 1, D, D),
         },
         [
+            (
+                "(x * logits + softplus(logits)).flatten(1).sum(1)",
+                "log(1 + eˡ) is added; subtract it",
+            ),
+            (
+                "(x * logits - torch.log(1 + torch.exp(logits))).flatten(1).sum(1)",
+                "exp overflows for large logits: use softplus",
+            ),
             (
                 "-bce(logits, x).flatten(1).mean(1)",
                 "it averages over the pixels; the logarithm of a product is a sum",
@@ -272,6 +286,10 @@ EXERCISES = {
         lambda B, D, d: {"log_likelihood": -(10.0 ** (B % 4)) * torch.rand(2 * D, B) - 100 * B},
         [
             (
+                "(log_likelihood.logsumexp(0) - math.log(len(log_likelihood))).exp()",
+                "this is p(x); give its logarithm, since p(x) itself underflows",
+            ),
+            (
                 "log_likelihood.mean(0)",
                 "this is the mean of the logarithms; L2 wants the logarithm of the mean",
             ),
@@ -297,8 +315,16 @@ EXERCISES = {
     "integral_on_grid": Exercise(
         lambda log_joint, step: log_joint.logsumexp((0, 1)) + 2 * math.log(step),
         "log_joint is (N, N, B), step is a number; the answer is (B,)",
-        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 100 * B, "step": 0.5 / d},
+        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 120 - B, "step": 0.5 / d},
         [
+            (
+                "(log_joint.logsumexp((0, 1)) + 2 * math.log(step)).exp()",
+                "this is p(x); give its logarithm, since p(x) itself underflows",
+            ),
+            (
+                "log_joint.logsumexp((0, 1)) * step**2",
+                "it multiplies the logarithm by step²; multiplying the sum means adding log step²",
+            ),
             ("log_joint.logsumexp((0, 1))", "the cell is missing: a sum becomes an integral times step²"),
             ("log_joint.logsumexp((0, 1)) + math.log(step)", "a cell has the area step², not step"),
             ("log_joint.logsumexp((0, 1)) - 2 * math.log(step)", "it divides by the cell; multiply by step²"),
@@ -328,7 +354,7 @@ EXERCISES = {
     "posterior_on_grid": Exercise(
         lambda log_joint, step: log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape) / step**2,
         "log_joint is (N, N, B), step is a number; the answer is (N, N, B)",
-        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 100 * B, "step": 0.5 / d},
+        lambda B, D, d: {"log_joint": -30 * torch.rand(D, D, B) - 120 - B, "step": 0.5 / d},
         [
             (
                 "log_joint.flatten(0, 1).softmax(0).reshape(log_joint.shape)",
@@ -371,6 +397,10 @@ EXERCISES = {
         "all three are (K, B); the answer is (K, B)",
         lambda B, D, d: {name: torch.randn(D, B) for name in ("log_likelihood", "log_prior", "log_q")},
         [
+            (
+                "(log_likelihood + log_prior) / log_q",
+                "a quotient of probabilities is a difference of logarithms: subtract log_q",
+            ),
             ("log_likelihood + log_prior", "this is the joint log p(x, z); divide by q(z|x)"),
             ("log_likelihood - log_q", "the prior p(z) is missing"),
             ("log_likelihood + log_prior + log_q", "q is multiplied; L4 divides by it"),
@@ -390,6 +420,26 @@ EXERCISES = {
             "log_q": torch.randn(D, B),
         },
         [
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0) + math.log(len(log_q))",
+                "log K is added; subtract it",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0) - len(log_q)",
+                "it subtracts K; subtract log K",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0) / len(log_q)",
+                "it divides by K outside the logarithm",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0) - math.log(log_q.shape[1])",
+                "it subtracts the logarithm of the number of images; K is the number of samples, dimension 0",
+            ),
+            (
+                "(log_likelihood - log_prior + log_q).logsumexp(0) - math.log(len(log_q))",
+                "the ratio is upside down: the weights have p(z)/q(z|x)",
+            ),
             (
                 "(log_likelihood + log_prior - log_q).mean(0)",
                 "this is the mean of the logarithms, the ELBO; take the logarithm of the mean",
@@ -459,6 +509,10 @@ EXERCISES = {
         lambda B, D, d: {"mu": torch.randn(B, d), "logvar": torch.randn(B, d)},
         [
             (
+                "0.5 * ((mu**2 + logvar.exp() - logvar).sum(1) - 1)",
+                "−1 is counted once an image; every latent dimension has one",
+            ),
+            (
                 "0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1)",
                 "it averages over the latent dimensions; sum over them",
             ),
@@ -507,6 +561,7 @@ EXERCISES = {
             ("mu + eps", "σ is missing"),
             ("mu + (0.5 * logvar).exp() * eps[:1]", "all images share one ε; each draws its own"),
         ],
+        differentiable=True,
     ),
     "three_terms": Exercise(
         lambda log_likelihood, log_prior, log_q, log_posterior: (
@@ -593,6 +648,7 @@ EXERCISES = {
             ("2 * KL - log_likelihood.mean(0)", "the KL divergence is twice as large as it should be: the ½"),
             ("KL.mean() - log_likelihood.mean(0)", "the KL divergence is averaged over the images"),
         ],
+        differentiable=True,
     ),
 }
 
@@ -603,6 +659,7 @@ def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
         "torch": torch,
         "math": math,
         "LOG_2PI": math.log(2 * math.pi),
+        "softplus": softplus,
         "bce": partial(binary_cross_entropy_with_logits, reduction="none"),
     }
     if {"mu", "logvar"} <= arguments.keys() and arguments["mu"].dim() == 2:

@@ -45,7 +45,7 @@ def check_images(model: LatentVariableModel, x: Tensor) -> None:
     with random_stream(0):
         p = model.decode(model.prior().sample((1,)))
     shape = tuple(p.event_shape)
-    if tuple(x.shape[1:]) != shape or x.dim() != len(shape) + 1:
+    if tuple(x.shape[1:]) != shape:
         raise ValueError(f"x is {tuple(x.shape)}: give images of the model's shape, (B, {str(shape)[1:]}.")
     if not len(x):
         raise ValueError("x holds no images: give at least one.")
