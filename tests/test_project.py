@@ -164,7 +164,7 @@ def test_the_readme_names_functions_that_exist():
         assert (ROOT / path).exists(), path
     for lesson in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         assert f"notebooks/{lesson.name}" in text
-    for target in re.findall(r"`?make ([a-z]+)", text):
+    for target in re.findall(r"(?:`|^)make ([a-z]+)", text, re.M):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), target
 
 
