@@ -10,7 +10,7 @@ from vae_edu import device
 from vae_edu.bayes import bayes_rule, log_posterior, posterior, swing
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
-from vae_edu.marginal import importance_sampling, quadrature
+from vae_edu.marginal import GridWarning, importance_sampling, quadrature
 from vae_edu.vae import VAE
 
 
@@ -36,6 +36,12 @@ def test_its_mean_and_covariance_are_the_closed_form():
     centred = z - mean[:, None]  # (7, nodes, 2)
     covariance = torch.einsum("bn,bni,bnj->bij", weights, centred, centred)
     torch.testing.assert_close(covariance, model.encode(x).covariance_matrix, rtol=0, atol=1e-8)
+
+
+def test_a_posterior_that_its_grid_does_not_hold_is_named():
+    model = linear(sigma=0.8)
+    with pytest.warns(GridWarning, match="too small"):
+        posterior(model, draws(model, 3), Grid(2, 200, radius=1.0))
 
 
 def test_the_axes_are_not_swapped():

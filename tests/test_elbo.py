@@ -141,6 +141,8 @@ def test_a_q_without_a_closed_form():
         elbo(model, x)
     reconstruction, kl = elbo(model, x, 400_000, analytic=False)
     bound, exact = reconstruction - kl, model.log_p_x(x)
+    for terms in derivation(model, x, Grid(1, 2000)).values():
+        torch.testing.assert_close(sum(terms.values()).double(), exact, rtol=0, atol=1e-3)
     torch.testing.assert_close(
         exact - bound, gap(model, x, Grid(1, 2000)), rtol=0.02, atol=0, check_dtype=False
     )

@@ -234,7 +234,9 @@ def test_the_border_is_the_share_of_the_posterior_there():
     density = model.log_joint(x, grid.nodes().to(x.device)[:, None]).softmax(0).reshape(30, 30, 3)
     with pytest.warns(GridWarning):
         border = quadrature(model, x, grid).border
-    torch.testing.assert_close(border, 1 - density[1:-1, 1:-1].sum((0, 1)))
+    torch.testing.assert_close(border, 1 - density[1:-1, 1:-1].sum((0, 1)))  # ± 2 alone is within 0.1 of 2
+    with pytest.warns(GridWarning, match="too small"):  # however fine the grid is
+        quadrature(model, x, Grid(2, 400, radius=2.0))
 
 
 def test_nothing_overflows():
@@ -302,6 +304,9 @@ BAD = [
     (lambda m, x: x[0], {}, "images of the model's shape"),
     (lambda m, x: x[:0], {}, "holds no images"),
     (lambda m, x: x / 0, {}, "NaN or infinite"),
+    (lambda m, x: x.numpy(force=True), {}, "x is a ndarray"),
+    (lambda m, x: x.byte(), {}, "x is torch.uint8 numbers"),
+    (lambda m, x: x, {"memory": math.inf}, "memory = inf"),
     (lambda m, x: x / 2, {}, "binarize the images, or use a Gaussian decoder"),
     (lambda m, x: x, {"memory": 100}, "memory = 100 bytes is too little"),
 ]
@@ -313,6 +318,45 @@ def test_bad_input_gets_one_sentence(function, change, options, message):
     vae, x = VAE((1, 28, 28), 2, "bernoulli"), grey_or_binary("bernoulli")
     with pytest.raises(ValueError, match=message):
         function(vae, change(vae, x), **options)
+
+
+def test_a_model_that_forgets_independent_is_told():
+    class Bare(LearnersModel):
+        def decode(self, z):
+            return super().decode(z).base_dist
+
+    class BarePrior(LearnersModel):
+        def prior(self):
+            return super().prior().base_dist
+
+    x = draws(LearnersModel(), 3)
+    for function in (monte_carlo, importance_sampling, lambda m, x: quadrature(m, x, Grid(1))):
+        with pytest.raises(ValueError, match=r"with Independent"):
+            function(Bare(), x)
+        with pytest.raises(ValueError, match=r"wrap it in Independent|has \d+ dim"):
+            function(BarePrior(), x)
+
+
+def test_images_in_float64_and_a_distribution_without_a_support():
+    vae, x = VAE((1, 28, 28), 2, "bernoulli"), grey_or_binary("bernoulli")
+    a, b = (importance_sampling(vae, x.to(dtype), 20).log_p_x for dtype in (torch.float32, torch.float64))
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-3)
+
+    class Mine(torch.distributions.Distribution):
+        def __init__(self, z):
+            super().__init__(z.shape[:-1], (3,), validate_args=False)
+            self.p = LearnersModel().decode(z)
+
+        def log_prob(self, value):
+            return self.p.log_prob(value)
+
+    class Model(LearnersModel):
+        def decode(self, z):
+            return Mine(z)
+
+    x = draws(LearnersModel(), 3)
+    right = quadrature(LearnersModel(), x, Grid(1)).log_p_x
+    torch.testing.assert_close(quadrature(Model(), x, Grid(1)).log_p_x, right)
 
 
 @pytest.mark.parametrize("samples", [0, -1, 2.5])

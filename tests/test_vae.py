@@ -109,6 +109,8 @@ def test_validation_stays_on():
         (lambda: VAE((1, 4, 4), 0), "latent_dim = 0"),
         (lambda: VAE((1, 4, 4.5), 2), "image_shape = 4.5"),
         (lambda: VAE((4, 4), 2), "image_shape"),
+        (lambda: VAE((1, 4, 4), 2, network="cnn", hidden=()), "at least one"),
+        (lambda: VAE((1, 4, 4), 2).log_joint(torch.zeros(5, 3, 4, 4), torch.zeros(5, 2)), "images are"),
         (lambda: VAE((1, 4, 4), 2, min_sigma=0), "min_sigma = 0"),
         (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 1, 4, 5).to(device())), "images are"),
         (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 16).to(device())), "images are"),
@@ -132,6 +134,12 @@ def test_hidden_layers_are_as_many_as_asked(network):
         assert [*widths[:3], *mirrored[:3]] == [(5,), (6,), (7,), (7,), (6,), (5,)]
     else:  # the first layer makes as many channels as the last convolution had
         assert [*widths[:3], *mirrored[1:3]] == [(5,), (6,), (7,), (6,), (5,)]
+
+
+def test_one_width_and_an_empty_batch():
+    vae = VAE((1, 4, 4), 2, hidden=7)
+    assert vae.encoder[1].out_features == 7
+    assert vae.encode(torch.zeros(0, 1, 4, 4).to(device())).batch_shape == (0,)
 
 
 def test_the_floor_lets_gradients_through():

@@ -14,7 +14,7 @@ from vae_edu.interface import (
     check_images,
     log_likelihoods,
 )
-from vae_edu.marginal import log_importance_weights, quadrature
+from vae_edu.marginal import grid_estimate, grid_sums, log_importance_weights, quadrature
 from vae_edu.randomness import random_stream
 
 
@@ -25,11 +25,11 @@ def posterior(
     """The density p(z|x) on the nodes of a grid, (B, *grid.shape) float64: its sum times the cell is 1.
 
     By its definition, p(x, z) over the sum of p(x, z) · cell. x: (B, …).
-    Raises ValueError for images or a grid that do not fit.
+    Raises ValueError for images or a grid that do not fit; warns as `marginal.quadrature` does.
     """
     grid = grid or Grid()
-    check_grid(model, grid)
     check_images(model, x)
+    check_grid(model, grid)
     prior = model.prior()
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
@@ -38,6 +38,7 @@ def posterior(
 
     parts = in_chunks(work, x, len(grid), memory)
     log_joint = torch.cat([torch.cat(list(part), dim=1) for part in parts])  # (B, nodes)
+    grid_estimate(grid_sums(log_joint.T, grid, 0, len(grid)), grid)  # for its warnings
     return (log_joint.softmax(1) / grid.step**grid.latent_dim).reshape(-1, *grid.shape)
 
 

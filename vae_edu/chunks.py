@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from vae_edu.arguments import whole_number
+
 MEMORY = 2**25  # bytes: 32 MiB of intermediate results at a time, which caches like
 
 
@@ -47,6 +49,8 @@ def chunk_sizes(
     as c·b + a·k + e·b·k. That holds for any model, whatever its networks look like.
     Raises ValueError where not even one of each fits.
     """
+
+    memory = whole_number("memory", memory, 1)
 
     def cost(b: int, k: int) -> int:
         with _Allocations() as allocations:

@@ -1,12 +1,12 @@
 """The evidence lower bound (L5) and every line of its derivation, D1 to D6, in nats per image."""
 
 import warnings
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import kl_divergence
 
 from vae_edu.arguments import whole_number
 from vae_edu.chunks import MEMORY, in_chunks
@@ -64,15 +64,12 @@ def _elbo(model: LatentVariableModel, x: Tensor, samples: int, q: Encode, analyt
     reconstruction = model.decode(z).log_prob(x).mean(0)
     if not analytic:
         return Elbo(reconstruction, (posterior.log_prob(z) - prior.log_prob(z)).mean(0))
-    return Elbo(reconstruction, _kl(posterior, prior))
-
-
-def _kl(q: Distribution, p: Distribution) -> Tensor:
     try:
-        return kl_divergence(q, p)
+        return Elbo(reconstruction, kl_divergence(posterior, prior))
     except NotImplementedError as error:
         raise NotImplementedError(
-            f"no closed form is known for the KL divergence of {q} from {p}: use elbo(…, analytic=False)."
+            f"no closed form is known for the KL divergence of {posterior} from {prior}: "
+            "use elbo(…, analytic=False)."
         ) from error
 
 
@@ -91,8 +88,8 @@ def derivation(
 
     D1 to D3 are taken at one z (B, latent_dim) for each image, drawn from q(z|x) where none is given,
     and D4 averages D3 over z ∼ q. The expectations of D4 and D5 are sums over the nodes of a grid,
-    weighted by q. D6 has the KL divergence to the prior in closed form, and the one to the
-    posterior from two densities on the grid.
+    weighted by q. D6 has the KL divergence to the prior in closed form, where there is one, and the
+    one to the posterior from two densities on the grid.
     x: (B, …). grid: 240 points a side on [−5, 5]² without one. q: model.encode without it.
     Raises ValueError for images or a grid that do not fit. Warns (`GridWarning`) where the grid is too
     coarse or too small for p(z|x), and for q too, whose density on it must add up to 1 within 0.001.
@@ -106,6 +103,10 @@ def derivation(
     mass, reconstruction, to_prior, gap, log_p_x = _on_grid(model, x, grid, q, memory)
     likelihood, prior, log_q = model.decode(z).log_prob(x), model.prior().log_prob(z), q(x).log_prob(z)
     posterior = model.log_joint(x, z) - log_p_x
+    try:
+        kl = kl_divergence(q(x), model.prior())
+    except NotImplementedError:  # no closed form
+        kl = to_prior
     return {
         "D1": {"log p(x|z)": likelihood, "log p(z)": prior, "-log p(z|x)": -posterior},
         "D2": {
@@ -128,7 +129,7 @@ def derivation(
         },
         "D6": {
             "E[log p(x|z)]": reconstruction,
-            "-KL(q(z|x), p(z))": -_kl(q(x), model.prior()),
+            "-KL(q(z|x), p(z))": -kl,
             "KL(q(z|x), p(z|x))": gap,
         },
     }
@@ -163,9 +164,9 @@ class _OnGrid(NamedTuple):
 
 def _on_grid(model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode, memory: int) -> _OnGrid:
     grid = grid or Grid()
-    check_grid(model, grid)
     check_images(model, x)
-    prior = model.prior()
+    check_grid(model, grid)
+    prior, q = model.prior(), lru_cache(maxsize=1)(q)  # one encoding for all the nodes of a block
 
     def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         z = grid.nodes(start, stop).to(prior.mean)
@@ -182,7 +183,7 @@ def _on_grid(model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode
 
     blocks = [reduce(combine, part) for part in in_chunks(work, x, len(grid), memory)]
     integrals, means = (torch.cat(columns, dim=1) for columns in zip(*blocks, strict=True))
-    log_p_x = grid_estimate(integrals, grid).log_p_x
+    log_p_x = grid_estimate(integrals, grid, stacklevel=5).log_p_x
     mass, reconstruction, to_prior, to_joint = means
     if not ((mass - 1).abs() < 1e-3).all():
         warnings.warn(

@@ -29,7 +29,7 @@ class Grid:
         whole_number("points", self.points, 4)
         if not 0 < self.radius < math.inf:
             raise ValueError(f"radius = {self.radius!r} must be a number above 0; 5 holds all of N(0, I).")
-        if len(self.shape) * math.log(self.points) > math.log(MOST):
+        if self.latent_dim * math.log(self.points) > math.log(MOST):
             raise ValueError(
                 f"{self.points} points in each of {self.latent_dim} dimensions are "
                 f"10^{self.latent_dim * math.log10(self.points):.0f} nodes, too many to sum over: "

@@ -42,17 +42,35 @@ class LatentVariableModel(Protocol):
 @torch.no_grad()
 def check_images(model: LatentVariableModel, x: Tensor) -> None:
     """Raise ValueError, in one sentence, where x is not a batch of images that the model can explain."""
+    prior = model.prior()
+    if prior.batch_shape != () or len(prior.event_shape) != 1:
+        raise ValueError(
+            f"the prior has batch shape {tuple(prior.batch_shape)} and event shape "
+            f"{tuple(prior.event_shape)}, not () and (latent_dim,): wrap it in Independent(…, 1)."
+        )
     with random_stream(0):
-        p = model.decode(model.prior().sample((1,)))
+        p = model.decode(prior.sample((1,)))
     shape = tuple(p.event_shape)
+    if p.batch_shape != (1,):
+        raise ValueError(
+            f"decode gives batch shape {tuple(p.batch_shape)} and event shape {shape} for one code: make "
+            "every dimension of an image an event dimension, with Independent(…, number of dimensions)."
+        )
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = f"{x.dtype} numbers" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ValueError(f"x is {kind}: give a tensor of floating-point pixels, such as the x of Images.")
     if tuple(x.shape[1:]) != shape:
         raise ValueError(f"x is {tuple(x.shape)}: give images of the model's shape, (B, {str(shape)[1:]}.")
     if not len(x):
         raise ValueError("x holds no images: give at least one.")
     if not x.isfinite().all():
         raise ValueError("x holds NaN or infinite pixels: remove them first.")
-    if not p.support.check(x).all():
-        p.log_prob(x[~p.support.check(x)])  # its own words, where it has some
+    try:
+        inside = p.support.check(x)
+    except NotImplementedError:  # a distribution that does not say
+        return
+    if not inside.all():
+        p.log_prob(x[~inside])  # its own words, where it has some
         raise ValueError(f"x holds pixels outside the support of p(x|z), {p.support}.")
 
 

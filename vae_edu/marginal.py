@@ -39,7 +39,7 @@ class GridEstimate(NamedTuple):
     """log p(x) from a grid, all (B,).
 
     log_p_x: in nats. error: how far it moves at half the resolution, without every second node.
-    border: the share of the posterior p(z|x) on the outermost nodes.
+    border: the share of the posterior p(z|x) near the border, in the outer twentieth of the radius.
     """
 
     log_p_x: Tensor
@@ -55,7 +55,7 @@ class GridWarning(UserWarning):
 def monte_carlo(
     model: LatentVariableModel, x: Tensor, samples: int = 1000, *, seed: int = 0, memory: int = MEMORY
 ) -> SampleEstimate:
-    """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), the same ones for every image.
+    """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), shared between the images.
 
     x: (B, …). samples: K. Raises ValueError for images that do not fit, or K below 1.
     """
@@ -95,7 +95,7 @@ def log_importance_weights(
     model: LatentVariableModel, x: Tensor, samples: int, q: Encode | None = None
 ) -> Tensor:
     """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x): (samples, B). Has gradients."""
-    proposal = (q or model.encode)(x)
+    samples, proposal = whole_number("samples", samples, 1), (q or model.encode)(x)
     draw = proposal.rsample if proposal.has_rsample else proposal.sample
     z = draw((samples,))  # (K, B, latent_dim)
     return model.log_joint(x, z) - proposal.log_prob(z)
@@ -114,12 +114,12 @@ def quadrature(
 
     x: (B, …). grid: of the model's latent dimension; 240 points a side on [−5, 5]² without one.
     Warns (`GridWarning`) where the grid is too coarse (an error above 0.05 nats, most of which is that
-    of the half resolution) or too small (a thousandth of the posterior on its border).
+    of the half resolution) or too small (a thousandth of the posterior near its border).
     Raises ValueError for images or a grid that do not fit.
     """
     grid = grid or Grid()
-    check_grid(model, grid)
     check_images(model, x)
+    check_grid(model, grid)
     prior = model.prior()
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
@@ -134,16 +134,18 @@ def quadrature(
 def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
     """log Σ p(x, z) over nodes start … stop, from its values there, (k, B).
 
-    Returns (3, B): over all of these nodes, over every second one, over those on the border.
+    Returns (3, B): over all of these nodes, over every second one, over those near the border.
     """
-    places = grid.places(start, stop).to(log_joint.device)
-    second = (places % 2 == 0).all(1)
-    edge = ((places == 0) | (places == grid.points - 1)).any(1)
+    second = (grid.places(start, stop) % 2 == 0).all(1).to(log_joint.device)
+    edge = (grid.nodes(start, stop).abs() >= 0.95 * grid.radius).any(1).to(log_joint.device)
     return torch.stack([rows.logsumexp(0) for rows in (log_joint, log_joint[second], log_joint[edge])])
 
 
-def grid_estimate(sums: Tensor, grid: Grid) -> GridEstimate:
-    """log p(x) from the `grid_sums` over the whole grid, (3, B), with a warning where it needs one."""
+def grid_estimate(sums: Tensor, grid: Grid, stacklevel: int = 4) -> GridEstimate:
+    """log p(x) from the `grid_sums` over the whole grid, (3, B), with a warning where it needs one.
+
+    stacklevel: which caller the warning names, as `warnings.warn` counts them.
+    """
     total, coarse, border = sums
     error = (coarse + grid.latent_dim * math.log(2) - total).abs()  # with cells 2^latent_dim as large
     estimate = GridEstimate(total + grid.log_cell, error, (border - total).exp())
@@ -152,14 +154,14 @@ def grid_estimate(sums: Tensor, grid: Grid) -> GridEstimate:
             f"the grid is too coarse: at half its resolution log p(x) moves by up to {error.max():.2g} nats; "
             "raise points.",
             GridWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     if not (estimate.border < TOO_SMALL).all():
         warnings.warn(
-            f"the grid is too small: up to {estimate.border.max():.2g} of the posterior lies on its border; "
-            "raise radius.",
+            f"the grid is too small: up to {estimate.border.max():.2g} of the posterior lies near its "
+            "border; raise radius.",
             GridWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     return estimate
 
@@ -173,7 +175,7 @@ def _estimate(
         log_w = log_weights(images, stop - start).double()
         return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
 
-    with random_stream(seed):
+    with random_stream(whole_number("seed", seed, 0)):
         parts = in_chunks(work, x, samples, memory)
         total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
     effective = (2 * total - squares).exp()

@@ -19,6 +19,7 @@ def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
     return mu + (0.5 * logvar).exp() * eps
 
 
+@torch.enable_grad()
 def gradient_samples(
     model: LatentVariableModel,
     x: Tensor,

@@ -51,6 +51,9 @@ class VAE(nn.Module):
         if not 0 < min_sigma < math.inf:
             raise ValueError(f"min_sigma = {min_sigma!r} must be above 0; 0.1 is a tenth of the grey scale.")
         self.likelihood, self.min_logvar = likelihood, 2 * math.log(min_sigma)
+        hidden = (hidden,) if isinstance(hidden, int) else hidden
+        if network == "cnn" and hidden is not None and not len(hidden):
+            raise ValueError("a CNN needs at least one convolution: give its channels in hidden.")
         outputs = 2 if likelihood == "gaussian" else 1  # numbers for each pixel
         channels, *size = self.image_shape
         drawn = (outputs * channels, *size)
@@ -77,10 +80,9 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> Independent:
         """q(z|x) = N(μ(x), diag σ²(x)). x: (…, C, H, W); a draw is (…, latent_dim)."""
-        if x.shape[-len(self.image_shape) :] != self.image_shape:
-            raise ValueError(f"x is {tuple(x.shape)}, but this model's images are {self.image_shape}.")
-        leading = x.shape[: -len(self.image_shape)]
-        mu, logvar = self.encoder(x.reshape(-1, *self.image_shape)).reshape(*leading, -1).chunk(2, -1)
+        self._check(x)
+        codes = self.encoder(x.to(self.zero.dtype).reshape(-1, *self.image_shape))
+        mu, logvar = codes.reshape(*x.shape[:-3], 2 * self.latent_dim).chunk(2, -1)
         return diagonal_gaussian(mu, logvar)
 
     def decode(self, z: Tensor) -> Independent:
@@ -97,7 +99,12 @@ class VAE(nn.Module):
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x, z) = log p(x|z) + log p(z), in nats. x (…, C, H, W) and z (…, latent_dim) broadcast."""
+        self._check(x)
         return self.decode(z).log_prob(x) + self.prior().log_prob(z)
+
+    def _check(self, x: Tensor) -> None:
+        if x.shape[-3:] != self.image_shape:
+            raise ValueError(f"x is {tuple(x.shape)}, but this model's images are {self.image_shape}.")
 
 
 class Pixels(Bernoulli):
