@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help lessons lab test notebooks pictures bench clean
+.PHONY: help lessons lab test test-browser notebooks pictures bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lessons: $(READY) ## run every lesson; executed copies and HTML under build/lessons
 	@$(BIN)/python notebooks/run.py
@@ -19,6 +19,9 @@ lab: $(READY) ## open JupyterLab on the lessons
 
 test: $(READY) ## test the package, and validate every lesson with nbval
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+
+test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with headless Chromium
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
 notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
 	@$(BIN)/python notebooks/run.py --inplace
@@ -39,4 +42,8 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; some minutes, most of them for PyTorch) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test]'
+	@touch $@
+
+$(VENV)/browser: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@touch $@

@@ -98,7 +98,13 @@ def kernel_environment(inplace: bool) -> dict[str, str]:
 
 
 def _tidy(notebook: dict) -> None:
-    """Metadata that does not depend on the machine, and the fingerprint of what was run."""
+    """Metadata that does not depend on the machine, the fingerprint of what was run, and no live widgets.
+
+    A widget's id differs from run to run, and without a kernel it does not live: its picture stays.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -123,6 +123,93 @@ RIGHT = {
             - log_likelihood.double().mean(0)
         ),
     ],
+    "vae_loss": [
+        lambda x, mu, logvar, eps, W, b: (
+            torch.distributions.kl_divergence(
+                torch.distributions.Normal(mu, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
+            ).sum(1)
+            - torch.distributions.Bernoulli(logits=(mu + (logvar / 2).exp() * eps) @ W.T + b)
+            .log_prob(x)
+            .sum(1)
+        ),
+        lambda x, mu, logvar, eps, W, b: torch.stack(
+            [
+                -(0.5 * (1 + v - m**2 - v.exp())).sum()
+                - torch.nn.functional.logsigmoid((2 * a - 1) * (W @ (m + v.exp().sqrt() * e) + b)).sum()
+                for a, m, v, e in zip(x, mu, logvar, eps, strict=True)
+            ]
+        ),
+    ],
+    "bits_per_dimension": [
+        lambda log_p_x, dimensions: -log_p_x / math.log(2) / dimensions,
+        lambda log_p_x, dimensions: -log_p_x.double() * math.log2(math.e) / dimensions,
+    ],
+    "kl_per_dimension": [
+        lambda mu, logvar: (-0.5 * (1 + logvar - mu**2 - logvar.exp())).mean(0),
+        lambda mu, logvar: torch.distributions.kl_divergence(
+            torch.distributions.Normal(mu.double(), (logvar.double() / 2).exp()),
+            torch.distributions.Normal(0.0, 1.0),
+        ).mean(0),
+    ],
+    "best_sigma": [
+        lambda x_hat, x: torch.nn.functional.mse_loss(x_hat, x).sqrt(),
+        lambda x_hat, x: (x_hat.double() - x).norm() / x.numel() ** 0.5,
+        lambda x_hat, x: float((x_hat - x).square().mean()) ** 0.5,
+    ],
+    "generate": [
+        lambda eps, W, b, u: (torch.sigmoid(torch.nn.functional.linear(eps, W, b)) > u).float(),
+        lambda eps, W, b, u: torch.stack(
+            [1.0 * (v < 1 / (1 + (-(W @ e) - b).exp())) for e, v in zip(eps, u)]
+        ),
+    ],
+    "aggregate_covariance": [
+        lambda mu, logvar: torch.cov(mu.T, correction=0) + torch.diag(logvar.exp().mean(0)),
+        lambda mu, logvar: (
+            torch.einsum("bi,bj->ij", mu, mu) / len(mu)
+            + torch.diag_embed(logvar.double().exp()).mean(0)
+            - torch.outer(mu.mean(0), mu.mean(0))
+        ),
+    ],
+    "total_correlation": [
+        lambda covariance: (
+            -0.5 * torch.logdet(covariance / (covariance.diag()[:, None] * covariance.diag()).sqrt())
+        ),
+        lambda covariance: 0.5 * (covariance.diag().prod() / torch.linalg.det(covariance)).log(),
+    ],
+    "nearest": [
+        lambda x, train: torch.cdist(x.flatten(1).double(), train.flatten(1).double()).argmin(1),
+        lambda x, train: torch.stack([((train - a) ** 2).sum((1, 2, 3)).argmin() for a in x]),
+    ],
+    "edit_code": [
+        lambda z, dim, value: torch.where(torch.arange(z.shape[1]) == dim, value, z),
+        lambda z, dim, value: z.clone().index_fill_(1, torch.tensor([dim]), value),
+    ],
+    "spherical_interpolation": [
+        lambda a, b, t: (
+            (w := ((a * b).sum(1) / a.norm(dim=1) / b.norm(dim=1)).acos()[:, None]),
+            (torch.sin((1 - t) * w) * a + torch.sin(t * w) * b) / torch.sin(w),
+        )[1],
+        lambda a, b, t: (
+            (w := torch.nn.functional.cosine_similarity(a.double(), b.double()).acos()[:, None]),
+            ((w - t * w).sin() / w.sin() * a) + ((t * w).sin() / w.sin() * b),
+        )[1],
+    ],
+    "direction": [
+        lambda z, factor: torch.linalg.lstsq(
+            torch.stack([factor, torch.ones_like(factor)], 1).double(), z.double()
+        ).solution[0],
+        lambda z, factor: torch.stack(
+            [torch.cov(torch.stack([column, factor]))[0, 1] / factor.var() for column in z.T]
+        ),
+    ],
+    "mutual_information_gap": [
+        lambda information, entropy: (
+            (information.sort(1).values[:, -1] - information.sort(1).values[:, -2]) / entropy
+        ),
+        lambda information, entropy: torch.stack(
+            [(sorted(row)[-1] - sorted(row)[-2]) / h for row, h in zip(information, entropy)]
+        ),
+    ],
 }
 
 

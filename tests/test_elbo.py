@@ -1,14 +1,15 @@
 """D1 to D6 and L5, line by line, against closed forms and against the integral on a grid."""
 
+import itertools
 import math
 
 import pytest
 import torch
-from torch.distributions import MultivariateNormal, kl_divergence
+from torch.distributions import Bernoulli, Independent, MultivariateNormal, kl_divergence
 
 from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
 from vae_edu import device
-from vae_edu.elbo import derivation, elbo, gap, negative_elbo
+from vae_edu.elbo import derivation, elbo, gap, negative_elbo, negative_elbo_of_binarized
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.marginal import GridWarning, quadrature
@@ -123,6 +124,57 @@ def test_the_loss_is_minus_the_bound_and_trains_both_halves():
     loss.mean().backward()
     for network in (vae.encoder, vae.decoder):
         assert all(weight.grad.abs().sum() > 0 for weight in network.parameters())
+
+
+@pytest.mark.parametrize("beta", [0, 0.5, 1, 4.0])
+def test_beta_weighs_the_kl_divergence(beta):
+    vae, x = VAE((1, 6, 6), 2, "gaussian"), torch.rand(7, 1, 6, 6).to(device())
+    torch.manual_seed(1)
+    z = vae.encode(x).rsample()
+    q, prior = vae.encode(x), MultivariateNormal(torch.zeros(2).to(x), torch.eye(2).to(x))
+    by_hand = beta * kl_divergence(MultivariateNormal(q.mean, torch.diag_embed(q.variance)), prior)
+    torch.manual_seed(1)
+    torch.testing.assert_close(negative_elbo(vae, x, beta), by_hand - vae.decode(z).log_prob(x))
+
+
+@pytest.mark.parametrize("beta", [-0.1, math.inf, math.nan])
+def test_a_beta_that_weighs_nothing(beta):
+    with pytest.raises(ValueError, match="0 or above and finite"):
+        negative_elbo(VAE((1, 4, 4), 2), torch.zeros(1, 1, 4, 4).to(device()), beta)
+
+
+def test_stochastic_binarization_averages_over_all_binary_images():
+    """A model of two pixels, whose four binary images can be counted; q ignores x, so z adds only noise."""
+
+    class TwoPixels(LearnersModel):
+        def encode(self, x):
+            return diagonal_gaussian(torch.zeros(len(x), 1).to(x), torch.full((len(x), 1), -40.0).to(x))
+
+        def decode(self, z):
+            logits = torch.tensor([0.4, -1.3]).to(z).expand(*z.shape[:-1], 2)
+            return Independent(Bernoulli(logits=logits), 1)
+
+    x = torch.tensor([[0.2, 0.9]]).to(device())
+    p = torch.tensor([0.4, -1.3]).sigmoid()
+    expected = 0.0
+    for a, b in itertools.product((0, 1), repeat=2):
+        share = (0.2 if a else 0.8) * (0.9 if b else 0.1)
+        expected -= share * math.log((p[0] if a else 1 - p[0]) * (p[1] if b else 1 - p[1]))
+    torch.manual_seed(0)
+    model = TwoPixels()
+    model.prior = lambda: diagonal_gaussian(torch.zeros(1).to(x), torch.full((1,), -40.0).to(x))  # KL = 0
+    losses = negative_elbo_of_binarized(model, x.expand(20_000, 2))
+    assert losses.mean().item() == pytest.approx(expected, abs=0.03)
+    assert losses.unique().numel() == 4  # drawn anew for every image
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_a_pixel_that_is_no_probability(value):
+    vae, x = VAE((1, 4, 4), 2, "bernoulli"), torch.full((3, 1, 4, 4), 0.5).to(device())
+    assert negative_elbo_of_binarized(vae, x.double()).shape == (3,)
+    x[1, 0, 2, 3] = value
+    with pytest.raises(ValueError, match="give pixels in"):
+        negative_elbo_of_binarized(vae, x)
 
 
 def test_a_learners_own_model():

@@ -2,8 +2,6 @@
 
 import queue
 import signal
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -352,46 +350,6 @@ def test_a_gradient_that_is_not_finite_spares_the_checkpoint(tmp_path):
         fit(Noisy(), bad_when_held_out, data, epochs=1, held_out=data)
 
 
-def test_checkpoint_files(tmp_path):
-    path = tmp_path / "a.pt"
-    checkpoints.save(path, {"numbers": [1, 2.5], "tensor": torch.arange(3)})
-    assert checkpoints.load(path)["tensor"].tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match="there is no checkpoint"):
-        checkpoints.load(tmp_path / "nowhere.pt")
-    whole = path.read_bytes()
-    for damaged in (b"", whole[:200], whole[:-30], b"text, not a checkpoint"):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged or not a checkpoint"):
-            checkpoints.load(path)
-    torch.save({"weights": torch.zeros(2)}, path)
-    with pytest.raises(ValueError, match="not a checkpoint of vae_edu"):
-        checkpoints.load(path)
-    torch.save(nn.Linear(2, 2), path)  # a pickled module would run code
-    with pytest.raises(ValueError, match="damaged or not a checkpoint"):
-        checkpoints.load(path)
-    torch.save({"format": checkpoints.FORMAT, "version": checkpoints.VERSION + 1}, path)
-    with pytest.raises(ValueError, match="newer vae_edu"):
-        checkpoints.load(path)
-    with pytest.raises(ValueError, match="missing or cannot be written"):
-        checkpoints.save(tmp_path / "no" / "folder.pt", {})
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a file size limit stands in for a full disk")
-def test_a_full_disk_keeps_the_older_checkpoint(tmp_path):
-    code = (
-        "import resource, sys, torch; from vae_edu import checkpoint;"
-        "checkpoint.save('a.pt', {'value': 1});"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
-        "checkpoint.save('a.pt', {'value': torch.zeros(100_000)})"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert "ValueError: checkpoint a.pt cannot be written" in run.stderr
-    assert checkpoints.load(tmp_path / "a.pt")["value"] == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]
-
-
 def test_the_model_goes_to_the_device_and_back_to_training_mode():
     model = nn.Sequential(nn.Linear(3, 1), nn.Dropout(0.5)).eval()
     modes = []
@@ -409,3 +367,45 @@ def test_a_history_at_the_end_of_a_cell_is_no_flood():
     text = repr(History(steps=[1.0] * 10_000, train=[2.0], held_out=[3.0]))
     assert len(text) < 200
     assert "train=[2.0]" in text
+
+
+def nosy(model, history):
+    """A watch that does what it should not: it draws, and would train, were gradients on."""
+    assert not model.training
+    assert not torch.is_grad_enabled()
+    history.watched.setdefault("steps so far", []).append(float(len(history.steps)))
+    history.watched.setdefault("draw", []).append(torch.rand(1).item())
+    torch.rand(1000)
+
+
+@pytest.mark.parametrize("step", [5, 8])
+def test_a_watch_sees_whole_epochs_and_changes_nothing(tmp_path, step):
+    data, path = regression(), tmp_path / "run.pt"
+    options = {"epochs": 3, "batch_size": 16, "lr": 0.01, "held_out": data}
+    alone, seen, parts = Noisy(), Noisy(), Noisy()
+    right, history = fit(alone, squared, data, **options), fit(seen, squared, data, watch=nosy, **options)
+    assert torch.equal(weights(alone), weights(seen))
+    assert (history.steps, history.held_out) == (right.steps, right.held_out)
+    assert history.watched["steps so far"] == [4, 8, 12]
+    assert len(set(history.watched["draw"])) == 1  # the same draws after every epoch can be compared
+    fit(parts, interrupt_at(step), data, watch=nosy, checkpoint=path, **options)
+    assert checkpoints.load(path)["history"]["watched"]["steps so far"] == [4, 8][: step // 4]
+    assert fit(Noisy(), squared, data, watch=nosy, checkpoint=path, **options) == history
+    assert "draw" not in repr(history)
+
+
+def test_a_watch_that_fails_leaves_the_model_in_training_mode():
+    def fails(model, history):
+        raise ZeroDivisionError
+
+    model = Noisy()
+    with pytest.raises(ZeroDivisionError):
+        fit(model, squared, regression(), epochs=1, watch=fails)
+    assert model.training
+
+
+def test_a_model_alone_is_no_run_to_go_on_with(tmp_path):
+    model = Noisy()
+    checkpoints.save(tmp_path / "model.pt", checkpoints.contents_of(model))
+    with pytest.raises(ValueError, match="no training to go on with"):
+        fit(model, squared, regression(), epochs=1, checkpoint=tmp_path / "model.pt")

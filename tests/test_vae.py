@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-from vae_edu import device
+from vae_edu import checkpoint, device
 from vae_edu.elbo import negative_elbo
 from vae_edu.train import fit
 from vae_edu.vae import LIKELIHOODS, VAE
@@ -153,8 +153,71 @@ def test_the_floor_lets_gradients_through():
     assert variance[0, 0, 0].item() == pytest.approx(0.25 + math.exp(-6))
 
 
-def test_a_vae_is_saved_and_rebuilt_by_its_weights():
-    a, b = VAE((1, 4, 4), 2), VAE((1, 4, 4), 2)
-    b.load_state_dict(a.state_dict())
-    z = torch.randn(3, 2).to(device())
-    torch.testing.assert_close(a.decode(z).mean, b.decode(z).mean, rtol=0, atol=0)
+ARCHITECTURES = [
+    {"likelihood": "bernoulli", "hidden": (7, 5)},
+    {"likelihood": "gaussian", "min_sigma": 0.3, "hidden": 6},
+    {"likelihood": "gaussian_one_sigma", "network": "cnn"},
+    {"hidden": ()},
+]
+
+
+@pytest.mark.parametrize("options", ARCHITECTURES)
+def test_a_file_is_all_that_a_vae_needs(tmp_path, options):
+    vae = VAE((1, 8, 8), 3, **options)
+    vae.about = {"data": "strokes", "seed": 3, "options": {"hidden": [7, 5], "beta": 1.0}}
+    vae.save(tmp_path / "vae.pt")
+    torch.manual_seed(5)
+    again = VAE.load(tmp_path / "vae.pt")
+    drawn = torch.rand(1)
+    torch.manual_seed(5)
+    assert drawn == torch.rand(1)  # loading draws nothing
+    assert (again.about, again.architecture) == (vae.about, vae.architecture)
+    assert again.zero.device.type == device().type
+    z = torch.randn(4, 3).to(device())
+    for one, two in [
+        (vae.decode(z), again.decode(z)),
+        (vae.encode(z.new_ones(1, 8, 8)), again.encode(z.new_ones(1, 8, 8))),
+    ]:
+        assert torch.equal(one.mean, two.mean)
+        assert torch.equal(one.variance, two.variance)
+
+
+def test_double_precision_stays(tmp_path):
+    vae = VAE((1, 4, 4), 2).double()
+    vae.save(tmp_path / "vae.pt")
+    z = torch.ones(1, 2).double().to(device())
+    assert torch.equal(VAE.load(tmp_path / "vae.pt").decode(z).mean, vae.decode(z).mean)
+
+
+def test_a_checkpoint_of_training_is_a_model_too(tmp_path):
+    vae, path = VAE((1, 4, 4), 2, hidden=(5,)), tmp_path / "run.pt"
+    vae.about = {"data": "noise"}
+    fit(vae, negative_elbo, images("gaussian", 20, 1, 4, 4), 2, checkpoint=path, progress=False)
+    again = VAE.load(path)
+    assert again.about == {"data": "noise"}
+    for name, value in again.state_dict().items():
+        assert torch.equal(value, vae.state_dict()[name])
+
+
+def test_files_that_hold_no_vae(tmp_path):
+    path, vae = tmp_path / "a.pt", VAE((1, 4, 4), 2)
+    with pytest.raises(ValueError, match="there is no checkpoint"):
+        VAE.load(path)
+    checkpoint.save(path, checkpoint.contents_of(torch.nn.Linear(2, 2)))
+    with pytest.raises(ValueError, match="holds no VAE"):
+        VAE.load(path)
+    right = checkpoint.contents_of(vae)
+    for wrong in [
+        {"architecture": {**vae.architecture, "latent_dim": 3}},
+        {"architecture": {**vae.architecture, "likelihood": "cauchy"}},
+        {"architecture": {**vae.architecture, "depth": 3}},
+        {"architecture": {**vae.architecture, "min_sigma": "small"}},
+        {"architecture": {}},
+        {"model": {}},
+        {"model": 3},
+        {"model": {**vae.state_dict(), "more": torch.zeros(1)}},
+        {"about": 3},
+    ]:
+        checkpoint.save(path, {**right, **wrong})
+        with pytest.raises(ValueError, match="weights do not fit its architecture"):
+            VAE.load(path)

@@ -1,38 +1,60 @@
 """Checkpoint files: tensors and plain values only, written whole or not at all, never pickled code."""
 
 import os
+import platform
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-FORMAT, VERSION = "vae_edu checkpoint", 1
+import vae_edu
+
+FORMAT, VERSION = "vae_edu checkpoint", 2
+PLAIN = (str, int, float, bool, type(None))
+
+
+def contents_of(model: nn.Module) -> dict[str, Any]:
+    """A model's weights, its `architecture` that rebuilds it, and its `about`, where it has them."""
+    return {
+        "model": model.state_dict(),
+        "architecture": getattr(model, "architecture", None),
+        "about": getattr(model, "about", {}),
+    }
 
 
 def check_path(path: str | Path) -> None:
     """Raise ValueError where no file can be written at path, before any work is done for it."""
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"checkpoint {path} is a folder: name a file in it, such as {path / 'run.pt'}.")
+        raise ValueError(f"{path} is a folder: name a file in it.")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"checkpoint {path}: the folder {path.parent} is missing or cannot be written.")
+        raise ValueError(
+            f"{path} cannot be written: the folder {path.parent} is missing or cannot be written."
+        )
 
 
 def save(path: str | Path, contents: dict) -> None:
     """Write contents (tensors, numbers, strings, lists, dicts) to path; an older file stays until the end.
 
-    Raises ValueError where the file cannot be written.
+    The versions of vae_edu, PyTorch and Python go with them.
+    Raises ValueError for anything else in the contents, and where the file cannot be written.
     """
     check_path(path)
+    _check_plain(contents, "contents")
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    versions = {
+        "vae_edu": vae_edu.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
     try:
-        torch.save({"format": FORMAT, "version": VERSION, **contents}, temporary)
+        torch.save({"format": FORMAT, "version": VERSION, "versions": versions, **contents}, temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError of PyTorch's writer
         reason = getattr(error, "strerror", None) or "is the disk full?"
-        raise ValueError(
-            f"checkpoint {path} cannot be written ({reason}): free space, or name another."
-        ) from error
+        raise ValueError(f"{path} cannot be written ({reason}): free space, or name another.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -52,6 +74,24 @@ def load(path: str | Path) -> dict:
         ) from error
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of vae_edu: name another file.")
+    if not isinstance(contents.get("version"), int):
+        raise ValueError(f"{path} is damaged: it does not say which version it is; name another file.")
     if contents["version"] > VERSION:
         raise ValueError(f"{path} was written by a newer vae_edu: update the package to read it.")
     return contents
+
+
+def _check_plain(value: Any, where: str) -> None:
+    """A checkpoint that holds any other type could be written, but not read with weights_only=True."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_plain(name, f"a name in {where}")
+            _check_plain(item, f"{where}[{name!r}]")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            _check_plain(item, f"{where}[{i}]")
+    elif type(value) not in PLAIN and not isinstance(value, Tensor):
+        raise ValueError(
+            f"{where} is a {type(value).__name__}, which no checkpoint holds: make it a number, a string or "
+            "a tensor."
+        )

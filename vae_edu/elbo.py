@@ -1,5 +1,6 @@
 """The evidence lower bound (L5) and every line of its derivation, D1 to D6, in nats per image."""
 
+import math
 import warnings
 from functools import lru_cache, reduce
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from vae_edu.interface import (
     log_likelihoods,
 )
 from vae_edu.marginal import GridWarning, grid_estimate, grid_sums
-from vae_edu.randomness import random_stream
+from vae_edu.randomness import for_whole_batch, random_stream, sample
 
 Terms = dict[str, Tensor]
 
@@ -51,16 +52,34 @@ def elbo(
     return _elbo(model, x, samples, q or model.encode, analytic)
 
 
-def negative_elbo(model: LatentVariableModel, x: Tensor) -> Tensor:
-    """−L5 with one sample, the loss of a VAE as `vae_edu.train.fit` wants it: (B,)."""
+def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
+    """−E_{z∼q(z|x)}[log p(x|z)] + β D_KL(q(z|x), p(z)) with one sample, a loss for `vae_edu.train.fit`: (B,).
+
+    beta: 1 gives −L5, the loss of a VAE; any other β that of a β-VAE (Higgins et al. 2017), where β > 1
+        is a looser bound and β < 1 none. Raises ValueError where it is negative or not finite.
+    """
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"beta = {beta!r} must be 0 or above and finite; 1 gives the bound.")
     reconstruction, kl = _elbo(model, x, 1, model.encode, analytic=True)
-    return kl - reconstruction
+    return beta * kl - reconstruction
+
+
+def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
+    """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from grey x in [0, 1]: (B,).
+
+    Stochastic binarization (Salakhutdinov & Murray 2008), called dynamic by Burda et al. (2016).
+    Raises ValueError for pixels outside [0, 1], and as `negative_elbo` does.
+    """
+    if not ((x >= 0) & (x <= 1)).all():
+        raise ValueError("a grey pixel is the probability of a 1: give pixels in [0, 1], without NaN.")
+    like = {"dtype": x.dtype, "device": x.device}
+    uniform = for_whole_batch(lambda rows: torch.rand(rows, *x.shape[1:], **like), len(x))
+    return negative_elbo(model, (uniform < x).to(x), beta)
 
 
 def _elbo(model: LatentVariableModel, x: Tensor, samples: int, q: Encode, analytic: bool) -> Elbo:
     posterior, prior = q(x), model.prior()
-    draw = posterior.rsample if posterior.has_rsample else posterior.sample
-    z = draw((samples,))  # (K, B, latent_dim)
+    z = sample(posterior, samples)  # (K, B, latent_dim)
     reconstruction = model.decode(z).log_prob(x).mean(0)
     if not analytic:
         return Elbo(reconstruction, (posterior.log_prob(z) - prior.log_prob(z)).mean(0))

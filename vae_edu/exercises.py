@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from vae_edu import autoencoder, marginal
+from vae_edu import aggregate, autoencoder, marginal, monitor
 from vae_edu.gaussian import kl_to_standard_normal, log_normal
 from vae_edu.reparameterization import reparameterize
 
@@ -650,6 +650,454 @@ EXERCISES = {
         ],
         differentiable=True,
     ),
+    "vae_loss": Exercise(
+        lambda x, mu, logvar, eps, W, b: (
+            kl_to_standard_normal(mu, logvar)
+            + binary_cross_entropy_with_logits(
+                reparameterize(mu, logvar, eps) @ W.T + b, x, reduction="none"
+            ).sum(1)
+        ),
+        "x is (B, D), mu, logvar and eps are (B, d), W is (D, d), b is (D,); the answer is (B,)",
+        lambda B, D, d: {
+            "x": torch.rand(B, D).round(),
+            "mu": torch.randn(B, d),
+            "logvar": torch.randn(B, d),
+            "eps": torch.randn(B, d),
+            "W": torch.randn(D, d),
+            "b": torch.randn(D),
+        },
+        [
+            ("KL + bce(mu @ W.T + b, x).sum(1)", "step 2 is missing: it decodes μ, not a code drawn from q"),
+            ("KL + bce(eps @ W.T + b, x).sum(1)", "it decodes ε itself; the code is z = μ + σ ε"),
+            (
+                "KL + bce((mu + logvar * eps) @ W.T + b, x).sum(1)",
+                "ε is multiplied by log σ²; multiply by σ = exp(½ log σ²)",
+            ),
+            (
+                "KL + bce((mu + logvar.exp() * eps) @ W.T + b, x).sum(1)",
+                "ε is multiplied by the variance σ²; multiply by σ = exp(½ log σ²)",
+            ),
+            ("bce((mu + S * eps) @ W.T + b, x).sum(1)", "term 2, the KL divergence to the prior, is missing"),
+            (
+                "KL - bce((mu + S * eps) @ W.T + b, x).sum(1)",
+                "term 1 has the wrong sign: the loss is KL − log p(x|z)",
+            ),
+            (
+                "-KL - bce((mu + S * eps) @ W.T + b, x).sum(1)",
+                "this is the bound itself; a loss is its negative",
+            ),
+            (
+                "KL + bce((mu + S * eps) @ W.T + b, x).mean(1)",
+                "it averages over the pixels; sum over them, or the KL weighs D times too much",
+            ),
+            (
+                "KL / mu.shape[1] + bce((mu + S * eps) @ W.T + b, x).sum(1)",
+                "the KL divergence is averaged over the latents; sum it",
+            ),
+            (
+                "(KL + bce((mu + S * eps) @ W.T + b, x).sum(1)).mean()",
+                "it averages over the images; keep one value each, (B,)",
+            ),
+            (
+                "KL + ((((mu + S * eps) @ W.T + b).sigmoid() - x)**2).sum(1)",
+                "term 1 is a squared error; the log-likelihood of 0s and 1s is a Bernoulli's",
+            ),
+            ("KL + bce((mu + S * eps) @ W.T, x).sum(1)", "the decoder's bias b is missing"),
+        ],
+        differentiable=True,
+    ),
+    "bits_per_dimension": Exercise(
+        monitor.bits_per_dimension,
+        "log_p_x is (B,), in nats, dimensions is the number of pixels; the answer is (B,)",
+        lambda B, D, d: {"log_p_x": -100 * torch.rand(B) - 1, "dimensions": D * D},
+        [
+            ("log_p_x / (dimensions * math.log(2))", "the sign is flipped: a code has a positive length"),
+            ("-log_p_x / math.log(2)", "these are bits an image; divide by the number of pixels"),
+            ("-log_p_x / dimensions", "these are nats; divide by log 2 for bits"),
+            ("-log_p_x * math.log(2) / dimensions", "it multiplies by log 2; a nat is 1 / log 2 = 1.44 bits"),
+            ("-log_p_x / dimensions / 2", "it divides by 2; divide by log 2"),
+            (
+                "-log_p_x.log2() / dimensions",
+                "log_p_x is a logarithm already: change its base, take no second one",
+            ),
+            (
+                "-log_p_x.mean() / (dimensions * math.log(2))",
+                "it averages over the images; keep one value each",
+            ),
+            ("-log_p_x / (dimensions * math.log(10))", "this is base 10; divide by log 2"),
+            (
+                "-log_p_x / (math.sqrt(dimensions) * math.log(2))",
+                "it divides by the side of the image; divide by all its pixels",
+            ),
+        ],
+    ),
+    "kl_per_dimension": Exercise(
+        lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0),
+        "mu and logvar are (B, d); the answer is (d,)",
+        lambda B, D, d: {"mu": torch.randn(B, d), "logvar": torch.randn(B, d)},
+        [
+            ("KL", "it sums over the latents: this is one KL an image; average over the images instead"),
+            (
+                "(0.5 * (mu**2 + logvar.exp() - 1 - logvar)).sum(0)",
+                "it sums over the images; average over them",
+            ),
+            ("(mu**2 + logvar.exp() - 1 - logvar).mean(0)", "the factor ½ is missing"),
+            (
+                "(-0.5 * (mu**2 + logvar.exp() - 1 - logvar)).mean(0)",
+                "the sign is flipped; a divergence is never negative",
+            ),
+            (
+                "0.5 * (mu**2 + logvar.exp() - 1 - logvar)",
+                "it keeps a value for every image; average over the images",
+            ),
+            ("KL.mean()", "this is the whole KL; keep one value a dimension, (d,)"),
+            (
+                "(0.5 * (mu**2 + logvar.exp() - 1 - logvar)).mean(1)",
+                "it averages over the dimensions; average over the images, dimension 0",
+            ),
+            (
+                "0.5 * (mu.mean(0)**2 + logvar.mean(0).exp() - 1 - logvar.mean(0))",
+                "it averages μ and log σ² first: the mean of the KL is not the KL of the mean",
+            ),
+            ("(0.5 * (mu**2 + logvar.exp() - logvar)).mean(0)", "the −1 is missing"),
+            ("(0.5 * (mu**2 + (2 * logvar).exp() - 1 - 2 * logvar)).mean(0)", "log σ² is taken for log σ"),
+        ],
+        differentiable=True,
+    ),
+    "best_sigma": Exercise(
+        lambda x_hat, x: (x_hat - x).square().mean().sqrt(),
+        "x_hat and x are (B, C, H, W); the answer is one number, a tensor of shape ()",
+        lambda B, D, d: {"x_hat": torch.rand(B, 1, D, D), "x": torch.rand(B, 1, D, D)},
+        [
+            ("((x_hat - x)**2).mean()", "this is the variance σ²; σ is its square root"),
+            (
+                "((x_hat - x)**2).flatten(1).sum(1).mean().sqrt()",
+                "it sums over the pixels; σ is that of a single pixel, so average",
+            ),
+            (
+                "((x_hat - x)**2).flatten(1).mean(1).sqrt().mean()",
+                "it takes a σ for each image and averages them; one σ serves all: average first, then the root",
+            ),
+            ("((x_hat - x)**2).flatten(1).mean(1).sqrt()", "it keeps a σ for each image; one serves all"),
+            ("(x_hat - x).abs().mean()", "it averages absolute values; a Gaussian wants squares"),
+            (
+                "(x_hat - x).std()",
+                "it subtracts the mean difference first; the mean of p(x|z) is x_hat itself",
+            ),
+            ("((x_hat - x)**2).mean().log()", "this is log σ²; give σ"),
+            ("x.std()", "this is the spread of the pixels; measure how far they are from x_hat"),
+            ("((x_hat - x)**2).mean().sqrt() / 2", "it has a factor ½ too many"),
+            ("1 / ((x_hat - x)**2).mean().sqrt()", "this is 1/σ"),
+        ],
+    ),
+    "generate": Exercise(
+        lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).float(),
+        "eps is (B, d), W is (D, d), b is (D,), u is (B, D); the answer is (B, D), of 0s and 1s",
+        lambda B, D, d: {
+            "eps": torch.randn(B, d),
+            "W": torch.randn(D * D, d),
+            "b": torch.randn(D * D),
+            "u": torch.rand(B, D * D),
+        },
+        [
+            ("(eps @ W.T + b).sigmoid()", "step 3 is missing: this is the mean of p(x|z), not a sample"),
+            (
+                "((eps @ W.T + b).sigmoid() > 0.5).float()",
+                "it rounds the mean; a pixel is 1 with that probability: compare with u",
+            ),
+            (
+                "(u > (eps @ W.T + b).sigmoid()).float()",
+                "it is the wrong way round: u < p happens with probability p",
+            ),
+            (
+                "(u < eps @ W.T + b).float()",
+                "the decoder's output is a logit; make it a probability with the sigmoid",
+            ),
+            ("(u < (eps @ W.T).sigmoid()).float()", "the bias b is missing"),
+            (
+                "(u < (eps * eps.std(0) @ W.T + b).sigmoid()).float()",
+                "the code is scaled; eps is from the prior N(0, I) already",
+            ),
+            ("(u < (eps[:1] @ W.T + b).sigmoid()).float()", "all images share one code; each has its own"),
+            ("(u < b.sigmoid()).float().expand(len(eps), -1)", "the code is not used at all"),
+            ("eps @ W.T + b", "these are logits; the sigmoid and step 3 are missing"),
+            (
+                "(u[:1] < (eps @ W.T + b).sigmoid()).float()",
+                "all images share one row of u; each has its own",
+            ),
+        ],
+    ),
+    "aggregate_covariance": Exercise(
+        lambda mu, logvar: (mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) + logvar.exp().mean(0).diag(),
+        "mu and logvar are (B, d); the answer is (d, d)",
+        lambda B, D, d: {"mu": torch.randn(B, d) + 1, "logvar": torch.randn(B, d)},
+        [
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu)",
+                "this is the covariance of the means; the mean of the variances is missing",
+            ),
+            (
+                "logvar.exp().mean(0).diag()",
+                "this is the mean of the variances; the covariance of the means is missing",
+            ),
+            ("mu.T @ mu / len(mu) + logvar.exp().mean(0).diag()", "the mean of μ is not subtracted"),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) + logvar.mean(0).diag()",
+                "it adds log σ²; the variance is exp(log σ²)",
+            ),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) + (0.5 * logvar).exp().mean(0).diag()",
+                "it adds σ; add the variance σ²",
+            ),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) + logvar.exp().mean(0)",
+                "it adds the variances to whole columns; they belong on the diagonal",
+            ),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) + logvar.exp().sum(0).diag()",
+                "it sums over the images; average over them",
+            ),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) + logvar.mean(0).exp().diag()",
+                "it averages log σ² first; average the variances",
+            ),
+            (
+                "((mu - mu.mean(0))**2).mean(0) + logvar.exp().mean(0)",
+                "these are the variances alone; the covariance is (d, d)",
+            ),
+            (
+                "(mu - mu.mean(0)).T @ (mu - mu.mean(0)) / len(mu) - logvar.exp().mean(0).diag()",
+                "the mean of the variances is subtracted; add it",
+            ),
+        ],
+    ),
+    "total_correlation": Exercise(
+        aggregate.total_correlation,
+        "covariance is (d, d); the answer is one number, a tensor of shape ()",
+        lambda B, D, d: {"covariance": (lambda A: A @ A.T / D + 0.1 * torch.eye(d))(torch.randn(d, D))},
+        [
+            ("covariance.diagonal().log().sum() - covariance.logdet()", "the factor ½ is missing"),
+            (
+                "0.5 * (covariance.logdet() - covariance.diagonal().log().sum())",
+                "the sign is flipped; a divergence is never negative",
+            ),
+            ("-0.5 * covariance.logdet()", "the variances are missing: this is 0 only where they are 1"),
+            ("0.5 * covariance.diagonal().log().sum()", "the determinant is missing"),
+            (
+                "0.5 * (covariance.diagonal().log().mean() - covariance.logdet())",
+                "it averages over the dimensions; sum",
+            ),
+            (
+                "0.5 * (covariance.diagonal().sum().log() - covariance.logdet())",
+                "it takes the log of the sum of the variances; sum their logs",
+            ),
+            (
+                "0.5 * (covariance.diagonal().sum() - covariance.logdet())",
+                "it sums the variances; sum their logs",
+            ),
+            ("0.5 * (covariance.diagonal().prod() - covariance.det())", "the logarithms are missing"),
+            (
+                "(covariance - covariance.diag().diag()).abs().sum()",
+                "it adds up covariances; follow the formula with the determinant",
+            ),
+            (
+                "0.5 * (covariance.diagonal().log().sum() + covariance.logdet())",
+                "the log-determinant is added; subtract it",
+            ),
+        ],
+    ),
+    "nearest": Exercise(
+        lambda x, train: (x[:, None] - train).square().flatten(2).sum(2).argmin(1),
+        "x is (B, C, H, W), train is (N, C, H, W); the answer is (B,), rows of train",
+        lambda B, D, d: {"x": torch.rand(B, 1, D, D), "train": 1.6 * torch.rand(6 * B, 1, D, D)},
+        [
+            ("((x[:, None] - train)**2).flatten(2).sum(2).argmax(1)", "this is the farthest image: argmin"),
+            (
+                "((x[:, None] - train)**2).flatten(2).sum(2).amin(1)",
+                "this is the smallest squared distance; give which image has it",
+            ),
+            (
+                "((x[:, None] - train)**2).flatten(2).sum(2).sqrt().amin(1)",
+                "this is the smallest distance; give which image has it",
+            ),
+            (
+                "((x[:, None] - train)**2).flatten(2).sum(2).argmin(0)",
+                "this is the nearest x of each training image; take the argmin over train, dimension 1",
+            ),
+            (
+                "train[((x[:, None] - train)**2).flatten(2).sum(2).argmin(1)]",
+                "these are the images; give their rows in train",
+            ),
+            (
+                "(x.flatten(1) @ train.flatten(1).T).argmax(1)",
+                "it takes the largest inner product, which favours images with much ink",
+            ),
+            (
+                "((x[:, None] - train).flatten(2).sum(2)).abs().argmin(1)",
+                "it compares the ink alone: square each difference before the sum",
+            ),
+            (
+                "((x[:, None] - train)**2).flatten(2).sum(2).argmin()",
+                "it finds one image for all; keep one for each x, (B,)",
+            ),
+            ("train.flatten(1).square().sum(1).argmin() * torch.ones(len(x))", "x makes no difference to it"),
+            ("((x[:, None] - train)**2).flatten(2).sum(2).argsort(1)[:, 1]", "this is the second nearest"),
+        ],
+    ),
+    "edit_code": Exercise(
+        lambda z, dim, value: torch.cat(
+            [z[:, :dim], torch.full_like(z[:, :1], value), z[:, dim + 1 :]], dim=1
+        ),
+        "z is (B, d), dim counts from 0, value is a number; the answer is (B, d)",
+        lambda B, D, d: {"z": torch.randn(B, d), "dim": 1, "value": 2.5},
+        [
+            ("torch.full_like(z, value)", "it sets every dimension; the others stay as they are"),
+            ("z + value", "it moves every dimension; set one"),
+            ("z + value * torch.eye(z.shape[1])[dim]", "it adds the value; set the dimension to it"),
+            (
+                "torch.where(torch.arange(z.shape[1]) == dim - 1, value, z)",
+                "it counts dimensions from 1; the first is 0",
+            ),
+            (
+                "torch.where(torch.arange(z.shape[1]) == dim, z, value)",
+                "it keeps the one dimension and sets all others",
+            ),
+            (
+                "torch.where(torch.arange(len(z))[:, None] == dim, value, z)",
+                "it sets a row, one image; set a column, one dimension",
+            ),
+            (
+                "torch.where(torch.arange(z.shape[1]) == dim, value, 0.0) + 0 * z",
+                "the other dimensions are 0; they stay as they are",
+            ),
+            (
+                "torch.where(torch.arange(z.shape[1]) == dim, value * z, z)",
+                "it multiplies; set the dimension to the value",
+            ),
+            ("z * 1", "nothing has changed; set the dimension in a copy and return that"),
+            ("z[:, dim] * 0 + value", "only the new dimension comes back; return the whole code"),
+        ],
+    ),
+    "spherical_interpolation": Exercise(
+        lambda a, b, t: torch.stack(
+            [
+                (((1 - t) * w).sin() * p + (t * w).sin() * q) / w.sin()
+                for p, q in zip(a, b)
+                for w in [torch.acos(p @ q / (p.norm() * q.norm()))]
+            ]
+        ),
+        "a and b are (B, d), t is a number from 0 to 1; the answer is (B, d)",
+        lambda B, D, d: {"a": torch.randn(B, d), "b": torch.randn(B, d) + 0.5, "t": 0.3},
+        [
+            ("(1 - t) * a + t * b", "this is the straight line; use the sines of the parts of the angle"),
+            (
+                "((t * OM).sin() * a + ((1 - t) * OM).sin() * b) / OM.sin()",
+                "t and 1 − t are swapped: t = 0 is a",
+            ),
+            ("((1 - t) * OM).sin() * a + (t * OM).sin() * b", "the division by sin ω is missing"),
+            ("(((1 - t) * OM).cos() * a + (t * OM).cos() * b) / OM.sin()", "these are cosines; use sines"),
+            (
+                "(((1 - t) * COS).sin() * a + (t * COS).sin() * b) / COS.sin()",
+                "ω is the angle, the arc cosine of a·b / (‖a‖ ‖b‖); the acos is missing",
+            ),
+            (
+                "(((1 - t) * OM).sin() * a / a.norm(dim=1, keepdim=True) + (t * OM).sin() * b / b.norm(dim=1, keepdim=True)) / OM.sin()",
+                "a and b are scaled to length 1; only the angle is taken from their directions",
+            ),
+            (
+                "(((1 - t) * OM).sin() * a + (t * OM).sin() * b) / (2 * OM).sin()",
+                "divide by the sine of the whole angle, sin ω",
+            ),
+            ("(((1 - t) * OM).sin() * a - (t * OM).sin() * b) / OM.sin()", "b is subtracted; add it"),
+            ("(((1 - t) * OM).sin() * a + (t * OM).sin() * b) / OM", "it divides by ω; divide by sin ω"),
+        ],
+    ),
+    "direction": Exercise(
+        lambda z, factor: (
+            (z - z.mean(0)).T @ (factor - factor.mean()) / (factor - factor.mean()).square().sum()
+        ),
+        "z is (N, d), factor is (N,); the answer is (d,)",
+        lambda B, D, d: {"z": torch.randn(4 * B, d), "factor": 2 * torch.rand(4 * B) + 1},
+        [
+            (
+                "(z - z.mean(0)).T @ (factor - factor.mean()) / len(z)",
+                "this is the covariance; divide by the factor's variance",
+            ),
+            ("z.T @ factor / (factor @ factor)", "the means are not subtracted"),
+            (
+                "(z - z.mean(0)).T @ (factor - factor.mean()) / ((z - z.mean(0))**2).sum(0)",
+                "it divides by the variance of z: this says how the factor changes with z, not z with the factor",
+            ),
+            (
+                "(z - z.mean(0)).T @ (factor - factor.mean())",
+                "the division by the factor's sum of squares is missing",
+            ),
+            (
+                "-(z - z.mean(0)).T @ (factor - factor.mean()) / ((factor - factor.mean())**2).sum()",
+                "the sign is flipped",
+            ),
+            (
+                "torch.linalg.lstsq(z - z.mean(0), (factor - factor.mean())[:, None]).solution[:, 0]",
+                "it predicts the factor from z; ask how z moves as the factor grows by 1",
+            ),
+            (
+                "(z - z.mean(0)).T @ (factor - factor.mean()) / ((factor - factor.mean())**2).sum().sqrt()",
+                "it divides by the root; divide by the sum of squares itself",
+            ),
+            ("z[factor.argmax()] - z[factor.argmin()]", "it uses two images alone; fit all of them"),
+            (
+                "z[factor > factor.mean()].mean(0) - z[factor <= factor.mean()].mean(0)",
+                "a difference of two halves is no step of 1; fit a line",
+            ),
+            (
+                "(z - z.mean(0)).T @ (factor - factor.mean()) / ((factor - factor.mean())**2).sum() / (z.std(0))",
+                "z is scaled to variance 1; leave its unit",
+            ),
+        ],
+    ),
+    "mutual_information_gap": Exercise(
+        lambda information, entropy: (
+            (information.topk(2, dim=1).values * torch.tensor([1.0, -1.0]).to(information)).sum(1) / entropy
+        ),
+        "information is (factors, d), entropy is (factors,); the answer is (factors,)",
+        lambda B, D, d: {"information": torch.rand(B, d + 1), "entropy": 1 + torch.rand(B)},
+        [
+            (
+                "information.topk(2, dim=1).values @ torch.tensor([1.0, -1.0])",
+                "the division by the entropy is missing",
+            ),
+            ("information.amax(1) / entropy", "this is the largest alone; subtract the second largest"),
+            (
+                "(information.amax(1) - information.amin(1)) / entropy",
+                "it subtracts the smallest; subtract the second largest",
+            ),
+            (
+                "(information.amax(1) - information.mean(1)) / entropy",
+                "it subtracts the mean; subtract the second largest",
+            ),
+            (
+                "(information[:, 0] - information[:, 1]) / entropy",
+                "it takes the first two dimensions; take the two largest",
+            ),
+            (
+                "-(information.topk(2, dim=1).values @ torch.tensor([1.0, -1.0])) / entropy",
+                "the sign is flipped",
+            ),
+            (
+                "(information.topk(2, dim=1).values @ torch.tensor([1.0, -1.0]) / entropy).mean()",
+                "it averages over the factors; keep one value each",
+            ),
+            ("information.topk(2, dim=1).values.sum(1) / entropy", "it adds the two largest; subtract"),
+            (
+                "information.topk(2, dim=1).values @ torch.tensor([1.0, -1.0]) / information.amax(1)",
+                "it divides by the largest; divide by the entropy",
+            ),
+            (
+                "information.topk(2, dim=1).values @ torch.tensor([1.0, -1.0]) * entropy",
+                "it multiplies by the entropy; divide",
+            ),
+        ],
+    ),
 }
 
 
@@ -664,4 +1112,8 @@ def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
     }
     if {"mu", "logvar"} <= arguments.keys() and arguments["mu"].dim() == 2:
         names["KL"] = kl_to_standard_normal(arguments["mu"], arguments["logvar"])
+        names["S"] = (0.5 * arguments["logvar"]).exp()
+    if {"a", "b", "t"} <= arguments.keys():
+        names["COS"] = torch.nn.functional.cosine_similarity(arguments["a"], arguments["b"])[:, None]
+        names["OM"] = names["COS"].acos()
     return eval(code, names, arguments)

@@ -7,7 +7,14 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence, register_kl
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+    register_kl,
+)
 
 
 def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Independent:
@@ -16,6 +23,16 @@ def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Indepe
     mu, logvar: one shape, (…, d) for codes, (…, C, H, W) with event_dims=3 for images.
     """
     return Independent(Normal(mu, (0.5 * logvar).exp()), event_dims)
+
+
+def each_dimension(p: Distribution) -> Normal:
+    """The normal distributions of the dimensions of a diagonal Gaussian, (…, d), d no longer one event.
+
+    Raises ValueError for any other distribution.
+    """
+    if not isinstance(p, Independent) or not isinstance(p.base_dist, Normal):
+        raise ValueError(f"{p} is not a diagonal Gaussian: its dimensions cannot be taken one by one.")
+    return p.base_dist
 
 
 def log_normal(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Figures of the lessons: legible in grey and for the colour-blind. Every function returns its axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -200,6 +201,50 @@ def bound(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(edgecolor="none", framealpha=0.9, ncols=2, loc="upper left", fontsize=9)
     return ax
+
+
+def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes:
+    """The curves of `vae_edu.monitor.monitor`, nats per held-out image: term 1, the divergences, the bound.
+
+    Where log p(x) is known, the gap is a curve in the middle and the shaded band on the right.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), dpi=110, layout="constrained")
+    divergences = {"KL(q(z|x), p(z)): term 2": watched["kl"]}
+    bounds = {"ELBO": watched["elbo"]}
+    if known := "log p(x)" in watched:
+        divergences["KL(q(z|x), p(z|x)): the gap"] = watched["gap"]
+        bounds = {"log p(x), exact": watched["log p(x)"]} | bounds
+    panels = {"E[log p(x|z)]: term 1": {"": watched["reconstruction"]}, "divergences": divergences}
+    for ax, (name, series) in zip(axes, (panels | {"the bound": bounds}).items()):
+        curves(series, xlabel="epoch", ylabel="nats per held-out image", title=name, ax=ax)
+    axes[1].set_ylim(bottom=0)
+    if known:
+        epochs = np.arange(1, len(watched["elbo"]) + 1)
+        axes[2].fill_between(epochs, watched["elbo"], watched["log p(x)"], color=COLOURS[5], alpha=0.35)
+    figure.suptitle(title)
+    return axes[2]
+
+
+def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
+    """Make a figure that is drawn again in its place at every call, in a notebook; elsewhere none.
+
+    draw: makes the figure from what it is called with. Only the last one stays in the notebook.
+    """
+    handles = []
+
+    def show(values: Any) -> None:
+        try:
+            from IPython.display import display
+        except ImportError:
+            return
+        figure = draw(values).figure
+        plt.close(figure)  # or the notebook would show it a second time
+        if handles:
+            handles[0].update(figure)
+        elif handle := display(figure, display_id=True):
+            handles.append(handle)
+
+    return show
 
 
 def _pictures(x: Tensor) -> np.ndarray:

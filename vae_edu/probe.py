@@ -52,6 +52,12 @@ def labelled(images: Images, n: int, seed: int = 0) -> Images:
     return images[torch.cat(rows).to(images.labels.device)]
 
 
+def classification_loss(classifier: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """−log p(label|x), the cross-entropy, of a batch (x, labels): (B,), in nats, as `fit` wants it."""
+    x, labels = batch
+    return cross_entropy(classifier(x), labels, reduction="none")
+
+
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Fraction of images whose largest logit is that of their label. logits: (N, classes), labels: (N,)."""
     return (logits.argmax(1) == labels).double().mean().item()
@@ -74,7 +80,9 @@ def classify(
             model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 2e-3
     epochs = math.ceil(steps / math.ceil(len(train) / BATCH))
     data = (x, train.labels)
-    history = fit(model, _cross_entropy, data, epochs, batch_size=BATCH, lr=lr, seed=seed, progress=False)
+    history = fit(
+        model, classification_loss, data, epochs, batch_size=BATCH, lr=lr, seed=seed, progress=False
+    )
     if history.interrupted:
         raise KeyboardInterrupt("a half-trained classifier has no accuracy worth keeping")
     with torch.no_grad():
@@ -101,8 +109,3 @@ def label_curve(
                     curve[name][i, seed] = classify(encoder, chosen, test, frozen=frozen, seed=seed)
                     bar.update()
     return curve
-
-
-def _cross_entropy(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    x, labels = batch
-    return cross_entropy(model(x), labels, reduction="none")

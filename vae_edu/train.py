@@ -3,10 +3,9 @@
 import math
 import signal
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 import vae_edu
-from vae_edu import checkpoint as checkpoints
+from vae_edu import resume
 from vae_edu.arguments import whole_number
+from vae_edu.distributed import add_up, parallel, rank, share, world_size
 from vae_edu.progress import progress_bar
 from vae_edu.randomness import random_stream
 
@@ -29,6 +29,7 @@ class History:
 
     steps: the train loss of every step. train: its mean over each epoch, taken while the weights moved.
     held_out: the loss on held-out data after each epoch. interrupted: whether it was stopped early.
+    watched: whatever `fit`'s watch records, such as a value after each epoch.
     """
 
     unit: str = "nats per image"
@@ -36,6 +37,7 @@ class History:
     train: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
     interrupted: bool = False
+    watched: dict[str, list[float]] = field(default_factory=dict, repr=False)
 
 
 def fit(
@@ -51,6 +53,7 @@ def fit(
     device: torch.device | str | None = None,
     unit: str = "nats per image",
     checkpoint: str | Path | None = None,
+    watch: Callable[[nn.Module, History], None] | None = None,
     progress: bool = True,
 ) -> History:
     """Minimise the mean of loss(model, batch) over the data with Adam (Kingma & Ba 2015).
@@ -61,8 +64,12 @@ def fit(
     seed: fixes the order of the images and the random draws of the loss; the caller's stay untouched.
     checkpoint: a file, written after every epoch and on Ctrl-C. Where it exists already, training
         goes on from it, bit for bit as if it had never stopped.
+    watch: called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
+        and with random numbers of its own, so that it changes nothing of the training.
     progress: whether to show a progress bar with the losses.
     Ctrl-C, or a notebook's stop button, ends training between two steps and keeps what was learned.
+    In a group of processes (`vae_edu.distributed`) all of them call it with the same arguments; each takes
+        its share of every batch, and process 0 shows, prints and writes.
 
     Raises ValueError for bad arguments or the checkpoint of another run, and FloatingPointError, with
     the step, where a loss or a weight is not finite; the checkpoint keeps the last good epoch.
@@ -72,63 +79,98 @@ def fit(
     _check(model, data, held_out, lr)
     device, n = vae_edu.device(device), _count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
+    mean_loss = parallel(_MeanLoss(model, loss, data))
     optimizer = torch.optim.Adam(_trainable(model).values(), lr=lr, fused=True)
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
-    settings = {"batch_size": batch_size, "lr": lr, "seed": seed, **_describe(model, data, held_out)}
+    settings = {"batch_size": batch_size, "lr": lr, "seed": seed, **resume.describe(model, data, held_out)}
     with random_stream(seed), _stop_between_steps() as stop:
-        _resume(checkpoint, model, optimizer, history, settings, epochs * steps)
+        resume.resume(checkpoint, model, optimizer, history, settings, epochs * steps)
         with progress_bar(
-            total=epochs * steps, initial=len(history.steps), unit="step", shown=progress
+            total=epochs * steps,
+            initial=len(history.steps),
+            unit="step",
+            shown=progress and rank() == 0,
         ) as bar:
             for epoch in range(len(history.steps) // steps, epochs):
                 order = torch.randperm(n, generator=_generator(seed, epoch)).to(device)
-                for batch in _batches(data, batch_size, order, skip=len(history.steps) % steps):
-                    value = per_image(loss, model, batch).mean()
+                for rows in order.split(batch_size)[len(history.steps) % steps :]:
+                    value = mean_loss(rows)
                     _record(history, value, epoch)
                     optimizer.zero_grad()
                     value.backward()
                     optimizer.step()
                     bar.set_postfix_str(_losses(history), refresh=False)
                     bar.update()
-                    if stop.is_set():
+                    if add_up(stop.is_set()):  # anyone's
                         break
-                if len(history.steps) == (epoch + 1) * steps:
+                whole = len(history.steps) == (epoch + 1) * steps
+                if whole:
                     history.train.append(_epoch_mean(history.steps[-steps:], batch_size, n))
                     if held_out is not None:
                         history.held_out.append(evaluate(model, loss, held_out))
                 _check_finite(model, history, epoch)
-                history.interrupted = stop.is_set()
-                _save(checkpoint, model, optimizer, history, settings)
+                if whole and watch is not None:
+                    with random_stream(seed), _evaluation(model):
+                        watch(model, history)
+                history.interrupted = add_up(stop.is_set()) > 0
+                if rank() == 0:
+                    resume.save(checkpoint, model, optimizer, history, settings)
                 if history.interrupted:
                     break
-    if history.interrupted:
+    if history.interrupted and rank() == 0:
         print(
             f"Stopped after step {len(history.steps)} of {epochs * steps}; the model keeps what it learned."
         )
     return history
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, seed: int = 0) -> float:
     """Mean of loss(model, batch) per image over the data, with the model in evaluation mode.
 
     The same seed gives the same random draws, so that two models or epochs can be compared.
-    Raises ValueError for empty data.
+    In a group of processes all of them call it. Raises ValueError for empty data.
     """
     _check_data(data)
     device = next((weight.device for weight in model.parameters()), vae_edu.device())
-    data, training = _to(device, data), model.training
-    model.eval()
-    with random_stream(seed):
-        batches = _batches(data, batch_size, torch.arange(_count(data), device=device))
-        total = sum(per_image(loss, model, batch).sum().item() for batch in batches)
-    model.train(training)
-    return total / _count(data)
+    data = _to(device, data)
+    total = 0.0
+    with random_stream(seed), _evaluation(model):
+        for rows in torch.arange(_count(data), device=device).split(batch_size):
+            total += _sum_of_share(loss, model, data, rows).item()
+    return add_up(total) / _count(data)
+
+
+class _MeanLoss(nn.Module):
+    """The mean loss of some rows of the data, to which every process adds the sum over its share of them."""
+
+    def __init__(self, model: nn.Module, loss: Loss, data: Any):
+        super().__init__()
+        self.model, self.loss, self.data = model, loss, data
+
+    def forward(self, rows: Tensor) -> Tensor:
+        total = _sum_of_share(self.loss, self.model, self.data, rows)
+        return total * world_size() / len(rows)  # gradients are averaged over the processes
+
+
+def _sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
+    with share(rows) as own:
+        total = per_image(loss, model, _take(data, own)).sum()
+    return total if rank() < len(rows) else 0 * total
 
 
 def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
-    """loss(model, batch), checked to be one value an image: (B,). Raises ValueError where it is not."""
-    value = loss(model, batch)
+    """loss(model, batch), checked to be one value an image: (B,). Raises ValueError where it is not.
+
+    Raises FloatingPointError where the parameters of a distribution overflow.
+    """
+    try:
+        value = loss(model, batch)
+    except ValueError as error:
+        if "Expected parameter" not in str(error):  # the words of torch.distributions
+            raise
+        raise FloatingPointError(
+            "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
+        ) from error
     if not isinstance(value, Tensor) or value.shape != (_count(batch),):
         what = (
             f"the shape {tuple(value.shape)}"
@@ -147,7 +189,7 @@ def _record(history: History, value: Tensor, epoch: int) -> None:
         raise ValueError(
             "the loss does not depend on the model's weights: compute it without detach or no_grad."
         )
-    loss, step = value.item(), len(history.steps)
+    loss, step = add_up(value.item()) / world_size(), len(history.steps)
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss is {loss} at step {step} (epoch {epoch}): lower lr, or look for a log of 0 or a "
@@ -192,9 +234,8 @@ def _count(data: Any) -> int:
     return len(data[0] if isinstance(data, tuple) else data)
 
 
-def _batches(data: Any, batch_size: int, order: Tensor, skip: int = 0) -> Iterator[Any]:
-    for rows in order.split(batch_size)[skip:]:
-        yield tuple(column[rows] for column in data) if isinstance(data, tuple) else data[rows]
+def _take(data: Any, rows: Tensor) -> Any:
+    return tuple(column[rows] for column in data) if isinstance(data, tuple) else data[rows]
 
 
 def _check_data(data: Any) -> None:
@@ -225,12 +266,23 @@ def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-# Randomness, interruption, checkpoints.
+# Randomness and interruption.
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
     # one 32-bit number out of both: the generator ignores what a seed holds beyond
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 @contextmanager
@@ -251,52 +303,3 @@ def _stop_between_steps() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _describe(model: nn.Module, data: Any, held_out: Any) -> dict[str, Any]:
-    """What a resumed run shares with the first: its weights and its data, known by three rows."""
-    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
-    rows = next(_batches(data, 3, torch.tensor([0, _count(data) // 2, _count(data) - 1])))
-    columns = rows if isinstance(rows, tuple) else (getattr(rows, "x", rows),)
-    sample = [zlib.crc32(column.detach().cpu().contiguous().numpy().tobytes()) for column in columns]
-    return {
-        "weights": shapes,
-        "trained": list(_trainable(model)),
-        "images": _count(data),
-        "sample of the data": sample,
-        "held out": 0 if held_out is None else _count(held_out),
-    }
-
-
-def _save(path: str | Path | None, model, optimizer, history: History, settings: dict) -> None:
-    if path is None:
-        return
-    random = {"cpu": torch.get_rng_state()}
-    if (device := next(model.parameters()).device).type == "cuda":
-        random["cuda"] = torch.cuda.get_rng_state(device)
-    states = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": random}
-    checkpoints.save(path, {**states, "history": asdict(history), "settings": settings})
-
-
-def _resume(path: str | Path | None, model, optimizer, history: History, settings: dict, steps: int) -> None:
-    if path is None:
-        return
-    checkpoints.check_path(path)
-    if not Path(path).exists():
-        return
-    saved = checkpoints.load(path)
-    if differ := [name for name, value in settings.items() if saved.get("settings", {}).get(name) != value]:
-        raise ValueError(
-            f"{path} belongs to another run ({', '.join(differ)} differ): use the same model, data and "
-            "settings, or name another checkpoint."
-        )
-    if len(saved["history"]["steps"]) > steps:
-        raise ValueError(
-            f"{path} has been trained for longer already: raise epochs, or name another checkpoint."
-        )
-    model.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    vars(history).update(saved["history"], interrupted=False)
-    torch.set_rng_state(saved["random"]["cpu"])
-    if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:
-        torch.cuda.set_rng_state(saved["random"]["cuda"], device)

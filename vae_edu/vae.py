@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from vae_edu import device
+from vae_edu import checkpoint, device
 from vae_edu.arguments import whole_number
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.networks import conv_decoder, conv_encoder, mlp
+from vae_edu.randomness import random_stream
 
 LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
 
@@ -29,6 +32,9 @@ class VAE(nn.Module):
         floor says that differences below it do not count.
 
     Images have any shape (C, H, W) with values in [0, 1]; x and z may have any leading dimensions.
+
+    architecture: the arguments above. about: what else is worth knowing about the model, as strings and
+        numbers, such as the data that it learned from. Both are saved with it.
     """
 
     def __init__(
@@ -69,6 +75,15 @@ class VAE(nn.Module):
             self.decoder = conv_decoder(self.latent_dim, drawn, widths[::-1])
         else:
             raise ValueError(f"unknown network {network!r}: use 'mlp' or 'cnn'.")
+        self.architecture: dict[str, Any] = {
+            "image_shape": list(self.image_shape),
+            "latent_dim": self.latent_dim,
+            "likelihood": likelihood,
+            "network": network,
+            "hidden": [int(width) for width in widths],
+            "min_sigma": float(min_sigma),
+        }
+        self.about: dict[str, Any] = {}
         if likelihood == "gaussian_one_sigma":
             self.logvar = nn.Parameter(torch.tensor(-3.0))
         self.register_buffer("zero", torch.zeros(self.latent_dim), persistent=False)
@@ -101,6 +116,30 @@ class VAE(nn.Module):
         """log p(x, z) = log p(x|z) + log p(z), in nats. x (…, C, H, W) and z (…, latent_dim) broadcast."""
         self._check(x)
         return self.decode(z).log_prob(x) + self.prior().log_prob(z)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, `architecture` and `about` to one file. Raises ValueError where that fails."""
+        checkpoint.save(path, checkpoint.contents_of(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model in a file of `save`, or in a checkpoint of `vae_edu.train.fit`, on `vae_edu.device()`.
+
+        Raises ValueError where the file is missing, damaged or newer, or holds no VAE.
+        """
+        saved = checkpoint.load(path)
+        if not isinstance(saved.get("architecture"), dict):
+            raise ValueError(f"{path} holds no VAE, or an older one without its architecture: name another.")
+        try:
+            with random_stream(0):  # the first weights, which are replaced, disturb nobody's draws
+                vae = cls(**saved["architecture"])
+            vae.load_state_dict(saved["model"])
+            vae.about = dict(saved["about"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"{path} is damaged: its weights do not fit its architecture; name another file."
+            ) from error
+        return vae.to(next(iter(saved["model"].values())).dtype)
 
     def _check(self, x: Tensor) -> None:
         if x.shape[-3:] != self.image_shape:

@@ -1,0 +1,325 @@
+"""The command line, from the options to the files: in this process, and with Ctrl-C in one of its own."""
+
+import json
+import math
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from vae_edu import commands
+from vae_edu.__main__ import main
+from vae_edu.checkpoint import load
+from vae_edu.checkpoint import save as save_checkpoint
+from vae_edu.data import binarize, load_images
+from vae_edu.vae import VAE
+
+SMALL = ["--hidden", "30", "--batch-size", "16"]
+
+
+def write_idx(path, array):
+    path.write_bytes(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
+
+
+def write_digits(folder):
+    """Stroke digits as the four IDX files of a data set: 203 to train on, 40 to test."""
+    for stem, split, n in [("train", "train", 203), ("t10k", "test", 40)]:
+        images = load_images("strokes", split, n).to("cpu")
+        write_idx(folder / f"{stem}-images-idx3-ubyte", (255 * images.x[:, 0]).round().byte().numpy())
+        write_idx(folder / f"{stem}-labels-idx1-ubyte", images.labels.byte().numpy())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    assert main(["train", "--data", str(folder), *SMALL, "--epochs", "40", "--out", str(path)]) == 0
+    return path
+
+
+def line_of(capsys, code):
+    """The one line that an error is."""
+    assert code == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1, text
+    return text
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "vae_edu", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
+
+
+def same_weights(one, two):
+    one, two = load(one)["model"], load(two)["model"]
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_file_says_where_it_comes_from(model, folder):
+    vae = VAE.load(model)
+    assert vae.architecture["hidden"] == [30]
+    assert vae.architecture["likelihood"] == "bernoulli"
+    assert vae.about["data"] == str(folder)
+    assert vae.about["binarize"] == "half"
+    assert vae.about["options"]["batch_size"] == 16
+    assert vae.about["options"]["lr"] == 1e-3
+
+
+def test_the_last_line_of_training(folder, tmp_path, capsys):
+    out = tmp_path / "m.pt"
+    options = ["--likelihood", "gaussian", "--beta", "2", "--epochs", "3"]
+    assert main(["train", "--data", str(folder), *SMALL, *options, "--out", str(out)]) == 0
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1
+    assert str(out) in line
+    vae, x = VAE.load(out), load_images(folder, "test").x
+    with torch.no_grad():
+        q = vae.encode(x)
+        reconstruction = vae.decode(q.sample((4000,))).log_prob(x).mean().item()
+        kl = kl_divergence(q.base_dist, Normal(0.0, 1.0)).sum(1).mean().item()
+    assert float(line.split("KL ")[1].split(")")[0]) == pytest.approx(kl, abs=0.006)
+    bound = float(line.split("ELBO ")[1].split()[0])
+    assert bound == pytest.approx(reconstruction - kl, rel=0.02)  # whatever beta is
+    bits = float(line.split("), ")[1].split()[0])
+    assert bits == pytest.approx(-bound / 784 / math.log(2), abs=1e-4)
+
+
+def test_evaluate_by_other_routes(model, folder, capsys):
+    assert main(["evaluate", str(model), "--json", "--grid-points", "400", "--samples", "3000"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    vae, x = VAE.load(model), binarize(load_images(folder, "test").x)
+    with torch.no_grad():
+        q = vae.encode(x)
+        kl = kl_divergence(q.base_dist, Normal(0.0, 1.0)).sum(1).cpu().numpy()
+        reconstruction = vae.decode(q.sample((2000,))).log_prob(x).mean(0).cpu().numpy()
+    assert numbers["kl"] == pytest.approx(kl.mean(), rel=1e-5)
+    assert numbers["kl_standard_error"] == pytest.approx(np.std(kl, ddof=1) / np.sqrt(40), rel=1e-4)
+    assert numbers["reconstruction"] == pytest.approx(reconstruction.mean(), abs=1)
+    assert numbers["elbo"] == pytest.approx(numbers["reconstruction"] - numbers["kl"])
+    assert numbers["bits_per_dimension"] == pytest.approx(-numbers["elbo"] / (784 * math.log(2)))
+    spread = math.hypot(numbers["log_p_x_sampling_error"], 0.02)
+    assert numbers["log_p_x"] == pytest.approx(numbers["exact_log_p_x"], abs=6 * spread)
+    assert numbers["gap"] == pytest.approx(numbers["exact_log_p_x"] - numbers["elbo"])
+    assert numbers["gap"] > 0
+    assert numbers["active_units"] == (q.mean.var(0) > 0.01).sum().item()
+    assert (numbers["images"], numbers["latent_dim"], numbers["data"]) == (40, 2, str(folder))
+    assert main(["evaluate", str(model), "--grid-points", "400", "--n", "40"]) == 0
+    table = capsys.readouterr().out
+    assert f"{numbers['elbo']:.4f}" in table
+    assert f"{numbers['exact_log_p_x']:.4f}" in table
+
+
+def test_evaluate_beyond_two_dimensions(folder, tmp_path, capsys):
+    out = str(tmp_path / "m.pt")
+    options = ["--latent-dim", "3", "--binarize", "stochastic", "--epochs", "1"]
+    assert main(["train", "--data", str(folder), *SMALL, *options, "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", out, "--samples", "50", "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["gap"] is numbers["exact_log_p_x"] is None
+    vae = VAE.load(out)
+    assert vae.about["binarize"] == "stochastic"
+    x = binarize(load_images(folder, "test").x, seed=0)  # once and for all
+    with torch.no_grad():
+        kl = kl_divergence(vae.encode(x).base_dist, Normal(0.0, 1.0)).sum(1).mean().item()
+    assert numbers["kl"] == pytest.approx(kl, rel=1e-5)
+    assert main(["evaluate", out, "--samples", "50"]) == 0
+    assert "exact" not in capsys.readouterr().out
+
+
+def test_a_grid_that_does_not_fit_is_a_note(model, capsys):
+    assert main(["evaluate", str(model), "--samples", "5", "--grid-points", "8", "--n", "9"]) == 0
+    notes = capsys.readouterr().err.splitlines()
+    assert notes
+    assert all(note.startswith("note: ") for note in notes)
+    assert any("raise points" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["generate", "--n", "10", "--columns", "5"],
+        ["edit", "--image", "3", "--dim", "1", "--values", "-2", "2"],
+    ],
+)
+def test_pictures_are_the_same_every_time(model, tmp_path, command):
+    import matplotlib.pyplot as plt
+
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path in paths:
+        assert main([command[0], str(model), *command[1:], "--out", str(path)]) == 0
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert b"Software" not in paths[0].read_bytes()  # the version of matplotlib
+    assert not plt.get_fignums()
+    assert plt.imread(paths[0]).min() < 0.1  # ink
+
+
+def test_the_mean_and_another_seed_are_other_pictures(model, tmp_path):
+    seen = set()
+    for i, more in enumerate([[], ["--mean"], ["--seed", "1"]]):
+        assert main(["generate", str(model), "--n", "4", *more, "--out", str(tmp_path / f"{i}.png")]) == 0
+        seen.add((tmp_path / f"{i}.png").read_bytes())
+    assert len(seen) == 3
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(folder, tmp_path):
+    options = ["train", "--data", folder, *SMALL, "--epochs", "60", "--seed", "3", "--binarize", "stochastic"]
+    whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
+    assert main([*map(str, options), "--out", str(whole)]) == 0
+    command = [sys.executable, "-m", "vae_edu", *map(str, options), "--out", str(parts)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not parts.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert f"--resume --out {parts} goes on" in errors
+    assert "Traceback" not in errors
+    stopped = len(load(parts)["history"]["steps"])
+    assert 0 < stopped < 60 * 13
+    assert not same_weights(parts, whole)
+    result = run("train", "--resume", "--out", parts, cwd=folder)  # every option comes from the file
+    assert result.returncode == 0, result.stderr
+    assert same_weights(parts, whole)
+    assert load(parts)["history"] == load(whole)["history"]
+
+
+def test_resume_takes_more_epochs_and_nothing_else(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    out, whole = str(tmp_path / "m.pt"), str(tmp_path / "whole.pt")
+    options = ["train", "--data", folder.name, *SMALL, "--seed", "2"]
+    assert main([*options, "--epochs", "1", "--out", out]) == 0
+    monkeypatch.chdir(folder)  # the file knows where the data are
+    for more, message in [
+        (["--lr", "0.1"], "trained with --lr 0.001, not 0.1"),
+        (["--beta", "3"], "--beta 1.0, not 3.0"),
+        (["--data", "strokes"], "not strokes"),
+        (["--latent-dim", "5"], "--latent-dim 2"),
+        (["--hidden", "30", "30"], "--hidden [30]"),
+    ]:
+        capsys.readouterr()
+        assert message in line_of(capsys, main(["train", "--resume", *more, "--out", out]))
+    assert main(["train", "--resume", "--data", str(folder), "--epochs", "3", "--out", out]) == 0
+    options[2] = str(folder)
+    assert main([*options, "--epochs", "3", "--out", whole]) == 0
+    assert same_weights(out, whole)
+    assert load(out)["about"]["options"]["epochs"] == 3
+    capsys.readouterr()
+    assert "longer already" in line_of(capsys, main(["train", "--resume", "--epochs", "1", "--out", out]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "nowhere", "--out", "a.pt"], "unknown data set"),
+        (["train", "--data", ".", "--out", "a.pt"], "no train-images-idx3-ubyte"),
+        (["train", "--out", "no/such/a.pt"], "missing or cannot be written"),
+        (["train", "--out", "."], "is a folder"),
+        (["train", "--out", "there.txt"], "exists already: --resume goes on"),
+        (["train", "--out", "there.txt", "--resume"], "not a checkpoint"),
+        (["train", "--out", "a.pt", "--resume"], "there is no checkpoint"),
+        (["train", "--out", "model.pt", "--resume"], "not made by this command"),
+        (["train", "--out", "a.pt", "--likelihood", "gaussian", "--binarize", "half"], "leave it out"),
+        (["train", "--out", "a.pt", "--device", "gpu"], "gpu is not a device"),
+        (["train", "--out", "a.pt", "--n", "20", "--lr", "nan"], "lr = nan"),
+        (["train", "--out", "a.pt", "--n", "20", "--beta", "-1"], "beta = -1.0"),
+        (["train", "--out", "a.pt", "--n", "300", "--lr", "1e30"], "lower lr"),
+        (["evaluate", "model.pt"], "give --data"),
+        (["evaluate", "there.txt"], "not a checkpoint"),
+        (["evaluate", "nowhere.pt"], "there is no checkpoint"),
+        (["evaluate", "model.pt", "--data", "strokes", "--n", "10"], "images of the model's shape"),
+        (["evaluate", "model.pt", "--data", "strokes", "--n", "99999"], "ask for at most"),
+        (["evaluate", "model.pt", "--grid-radius", "0"], "radius = 0"),
+        (["generate", "model.pt", "--out", "a.jpg"], "name a .png file"),
+        (["generate", "model.pt", "--out", "no/a.png"], "missing or cannot be written"),
+        (["edit", "model.pt", "--data", "strokes", "--image", "10000", "--out", "a.png"], "0 to 9999"),
+        (["edit", "model.pt", "--out", "a.png"], "give --data"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VAE_EDU_DATASET", raising=False)
+    monkeypatch.setenv("VAE_EDU_DEVICE", os.environ.get("VAE_EDU_DEVICE", ""))  # --device is undone
+    (tmp_path / "there.txt").write_text("not a model")
+    VAE((1, 4, 4), 2).save("model.pt")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert message in line_of(capsys, main(arguments))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["paint"],
+        ["train"],
+        ["train", "--out", "a.pt", "--epochs", "0"],
+        ["train", "--out", "a.pt", "--n", "1.5"],
+        ["train", "--out", "a.pt", "--seed", "-1"],
+        ["train", "--out", "a.pt", "--latent", "3"],
+        ["generate", "a.pt", "--columns", "0", "--out", "a.png"],
+    ],
+)
+def test_so_are_those_of_the_options(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    line_of(capsys, stop.value.code)
+
+
+def test_a_file_whose_options_are_no_options(tmp_path, capsys):
+    vae = VAE((1, 4, 4), 2)
+    vae.about = {"options": "all of them"}
+    vae.save(tmp_path / "a.pt")
+    error = line_of(capsys, main(["train", "--resume", "--out", str(tmp_path / "a.pt")]))
+    assert "not made by this command" in error
+    save_checkpoint(tmp_path / "b.pt", {"model": 3})
+    assert "holds no VAE" in line_of(capsys, main(["generate", str(tmp_path / "b.pt"), "--out", "b.png"]))
+
+
+def test_an_interrupt_outside_of_training(model, monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "evaluate", interrupted)
+    assert main(["evaluate", str(model)]) == 130
+    assert capsys.readouterr().err == "python -m vae_edu evaluate: interrupted.\n"
+
+
+def test_a_bug_shows_its_traceback(model, monkeypatch):
+    monkeypatch.setattr(commands, "evaluate", lambda options: {}["key"])
+    with pytest.raises(KeyError):
+        main(["evaluate", str(model)])
+
+
+def test_help_is_quick_and_has_examples():
+    code = (
+        "import sys; from vae_edu.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'matplotlib', 'vae_edu.commands', 'vae_edu.train'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert "python -m vae_edu evaluate model.pt" in result.stdout
+    for command in ("train", "generate", "edit", "evaluate"):
+        assert run(command, "--help").returncode == 0
+
+
+def test_every_key_of_json_is_explained(model, capsys):
+    main(["evaluate", str(model), "--json", "--samples", "5", "--n", "9", "--grid-points", "100"])
+    keys = json.loads(capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    text = capsys.readouterr().out
+    assert all(key.removesuffix("_standard_error") in text for key in keys)

@@ -1,0 +1,74 @@
+"""The mutual information gap on codes whose answer is known."""
+
+import math
+
+import pytest
+import torch
+
+from vae_edu.disentangle import entropies, mutual_information, mutual_information_gap
+
+N = 20_000
+
+
+def factors(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "digit": torch.randint(0, 10, (N,), generator=generator),
+        "slant": torch.rand(N, generator=generator),
+    }
+
+
+def test_a_dimension_for_each_factor_has_a_gap_of_one():
+    table = factors()
+    z = torch.stack([table["slant"] * 3 - 1, table["digit"].float(), torch.randn(N)], dim=1)
+    gap = mutual_information_gap(z, table)
+    assert gap["digit"] == pytest.approx(1, abs=0.01)
+    assert gap["slant"] == pytest.approx(1, abs=0.01)
+
+
+def test_a_factor_that_two_dimensions_share_has_none():
+    table = factors()
+    z = torch.stack([table["slant"], -table["slant"], table["digit"].float()], dim=1)
+    gap = mutual_information_gap(z, table)
+    assert gap["slant"] == pytest.approx(0, abs=1e-6)
+    assert gap["digit"] == pytest.approx(1, abs=0.01)
+
+
+def test_codes_that_know_nothing_have_none_after_the_correction():
+    z = torch.randn(N, 3, generator=torch.Generator().manual_seed(9))
+    information = mutual_information(z, factors())
+    assert information.shape == (2, 3)
+    assert information.max() < 0.003
+    assert max(mutual_information_gap(z, factors()).values()) < 0.002
+
+
+def test_information_against_a_table_of_probabilities():
+    """v ∈ {0, 1} fair, z = v with probability 0.9: I = log 2 − H(0.9)."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randint(0, 2, (200_000,), generator=generator)
+    z = torch.where(torch.rand(200_000, generator=generator) < 0.9, v, 1 - v).float()[:, None]
+    exact = math.log(2) + 0.9 * math.log(0.9) + 0.1 * math.log(0.1)
+    assert mutual_information(z, {"v": v}).item() == pytest.approx(exact, abs=0.004)
+    assert entropies({"v": v}).item() == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_classes_of_a_continuous_factor_have_equal_counts():
+    assert entropies({"x": torch.randn(N).exp()}, bins=16).item() == pytest.approx(math.log(16), abs=1e-4)
+
+
+def test_the_gap_is_one_of_the_two_best():
+    """I with each of three dimensions in order 2, 0, 1: the gap is between the first two of them."""
+    table = {"digit": factors()["digit"]}
+    noise = torch.rand(N, 3, generator=torch.Generator().manual_seed(2))
+    rate = torch.tensor([0.5, 0.1, 0.9])
+    random = torch.randint(0, 10, (N, 3), generator=torch.Generator().manual_seed(3))
+    z = torch.where(noise < rate, table["digit"][:, None], random).float()
+    information = mutual_information(z, table)[0]
+    assert information.argsort(descending=True).tolist() == [2, 0, 1]
+    gap = mutual_information_gap(z, table)["digit"]
+    assert gap == pytest.approx(((information[2] - information[0]) / math.log(10)).item(), abs=1e-3)
+
+
+def test_bad_bins():
+    with pytest.raises(ValueError, match="bins"):
+        mutual_information(torch.randn(5, 2), {"v": torch.randn(5)}, bins=1)

@@ -1,0 +1,141 @@
+"""The command line: python -m vae_edu train | generate | edit | evaluate."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from vae_edu.arguments import whole_number
+
+EXAMPLES = """examples:
+  python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
+  python -m vae_edu train --out model.pt --resume --epochs 20
+  python -m vae_edu evaluate model.pt
+  python -m vae_edu generate model.pt --out samples.png
+  python -m vae_edu edit model.pt --image 3 --dim 0 --out edit.png
+  torchrun --nproc-per-node=2 -m vae_edu train --data mnist --out model.pt
+
+python -m vae_edu train --help explains the options of train; the other three have theirs."""
+TRAIN = """the file holds the model and all that training needs in order to go on; VAE.load reads it.
+--resume takes every option that is not given from the file; only --epochs may change.
+Ctrl-C ends training after the step that it is in, and keeps what was learned.
+torchrun starts several processes, which share every batch; it wants --images in the place of --n."""
+EVALUATE = """the keys of --json: means over the images, in nats per image unless said otherwise
+  elbo, reconstruction, kl      L5, E[log p(x|z)] and KL(q(z|x), p(z)), with 16 samples an image
+  bits_per_dimension            -elbo / (pixels x ln 2), in bits
+  log_p_x                       by importance sampling from q(z|x)
+  log_p_x_sampling_error        what of its error the samples cause; too small where q misses a part
+  exact_log_p_x, gap            on a grid, and what the ELBO lacks of it; null beyond two latent dimensions
+  ..._standard_error            the standard error over the images
+  active_units                  latent dimensions whose mean of q(z|x) has a variance above 0.01
+  images, latent_dim, data      what it was measured on; counts, and the name of the data"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 2 where the input is at fault, 130 after Ctrl-C."""
+    parser, train = parsers()
+    options = parser.parse_args(arguments)
+    if options.device:
+        os.environ["VAE_EDU_DEVICE"] = options.device
+    from vae_edu import commands  # only now, so that --help is quick
+
+    try:
+        if options.command == "train" and options.resume:
+            saved = commands.saved_options(options.out)
+            train.set_defaults(**saved)
+            options = parser.parse_args(arguments)
+            commands.check_same(options, saved)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
+            return getattr(commands, options.command)(options)
+    except KeyboardInterrupt:
+        print(f"python -m vae_edu {options.command}: interrupted.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"python -m vae_edu {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def parsers() -> tuple[Parser, Parser]:
+    """The parser of the command line, and the one of its train command."""
+    text = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    parser = Parser("python -m vae_edu", description="Variational autoencoders.", epilog=EXAMPLES, **text)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train|generate|edit|evaluate")
+
+    def command(name: str, description: str, epilog: str | None = None) -> Parser:
+        added = commands.add_parser(name, help=description, description=description, epilog=epilog, **text)
+        added.add_argument("--device", help="cpu, cuda or cuda:1; CUDA where there is one without it")
+        return added
+
+    data = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX files"
+
+    train = command("train", "train a VAE and write it to a file", TRAIN)
+    add = train.add_argument
+    add("--data", help=f"{data} (default: $VAE_EDU_DATASET, else strokes)")
+    add("--n", "--images", type=_whole(1), help="train on so many images, chosen at random (default: all)")
+    add("--latent-dim", type=_whole(1), default=2, help="dimensions of z (default: %(default)s)")
+    add("--likelihood", choices=["bernoulli", "gaussian", "gaussian_one_sigma"], default="bernoulli")
+    add("--binarize", choices=["half", "stochastic"], help="pixels are 1 from 0.5 on (default), or anew "
+        "in every step with their grey value for probability; for a Bernoulli likelihood")  # fmt: skip
+    add("--network", choices=["mlp", "cnn"], default="mlp")
+    add("--hidden", type=_whole(1), nargs="+", help="widths, or channels (default: 500 500; cnn: 16 32)")
+    add("--beta", type=float, default=1.0, help="weight of the KL divergence (default: 1, the ELBO)")
+    add("--epochs", type=_whole(1), default=10, help="default: %(default)s")
+    add("--batch-size", type=_whole(1), default=128, help="over all processes (default: %(default)s)")
+    add("--lr", type=float, default=1e-3, help="Adam's learning rate (default: %(default)s)")
+    add("--seed", type=_whole(0), default=0, help="of the weights, the order and the draws (default: 0)")
+    add("--out", required=True, help="the file to write")
+    add("--resume", action="store_true", help="go on with the file --out")
+
+    generate = command("generate", "draw images from a model")
+    generate.add_argument("model", help="a file of train")
+    generate.add_argument("--n", type=_whole(1), default=64, help="default: %(default)s")
+    generate.add_argument("--mean", action="store_true", help="the mean of p(x|z) instead of a sample")
+    generate.add_argument("--columns", type=_whole(1), default=8, help="default: %(default)s")
+
+    edit = command("edit", "change one dimension of an image's code and decode")
+    edit.add_argument("model", help="a file of train")
+    edit.add_argument("--image", type=_whole(0), default=0, help="which held-out image, from 0")
+    edit.add_argument("--dim", type=_whole(0), default=0, help="which dimension of z, from 0")
+    edit.add_argument("--values", type=float, nargs="+", default=range(-3, 4), help="default: -3 ... 3")
+
+    for picture in (generate, edit):
+        picture.add_argument("--out", required=True, help="the picture to write, a .png file")
+
+    evaluate = command("evaluate", "measure a model on held-out images", EVALUATE)
+    evaluate.add_argument("model", help="a file of train")
+    evaluate.add_argument("--n", type=_whole(2), help="images (default: 1000, or as many as there are)")
+    evaluate.add_argument("--samples", type=_whole(2), default=1000, help="for log p(x) (default: 1000)")
+    evaluate.add_argument("--grid-points", type=_whole(4), default=480, help="a side (default: 480)")
+    evaluate.add_argument("--grid-radius", type=float, default=8.0, help="default: 8")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+    for user in (edit, evaluate):
+        user.add_argument("--data", help=f"{data} (default: the model's own)")
+    for user in (generate, edit, evaluate):
+        user.add_argument("--seed", type=_whole(0), default=0, help="of the random draws (default: 0)")
+    return parser, train
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        try:
+            return whole_number("it", int(text), least)
+        except ValueError:
+            message = f"{text!r} must be a whole number, {least} or above"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return convert
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The aggregate posterior q(z) = 1/N Σₙ q(z|xₙ): where the codes of images lie, beside the prior."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vae_edu.gaussian import each_dimension
+from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.randomness import random_stream
+
+BLOCK = 256  # codes whose densities under all N posteriors are held at a time
+
+
+class Moments(NamedTuple):
+    """Mean (latent_dim,) and covariance (latent_dim, latent_dim) of q(z)."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+class KLParts(NamedTuple):
+    """Three parts of E_x[D_KL(q(z|x), p(z))], in nats: numbers that add up to it.
+
+    mutual_information: I(x; z), what a code says about which image it came from.
+    total_correlation: D_KL(q(z), Πⱼ q(zⱼ)), how dependent the dimensions of z are; 0 where they are not.
+    dimensionwise: Σⱼ D_KL(q(zⱼ), p(zⱼ)), how far each dimension alone is from the prior.
+    """
+
+    mutual_information: float
+    total_correlation: float
+    dimensionwise: float
+
+
+@torch.no_grad()
+def moments(model: LatentVariableModel, x: Tensor) -> Moments:
+    """Mean and covariance of q(z), exactly, over the images x (N, …).
+
+    Cov[z] = E_x[Cov(z|x)] + Cov_x(E[z|x]), the law of total covariance, with diagonal q(z|x).
+    A q(z) like the prior N(0, I) has mean 0 and covariance I.
+    """
+    check_images(model, x)
+    q = model.encode(x)
+    centred = (q.mean - q.mean.mean(0)).double()
+    between = centred.T @ centred / len(x)
+    return Moments(q.mean.mean(0), (between + q.variance.double().mean(0).diag()).to(q.mean))
+
+
+def total_correlation(covariance: Tensor) -> Tensor:
+    """½ [Σⱼ log Cⱼⱼ − log det C] = D_KL(q(z), Πⱼ q(zⱼ)) of a Gaussian with covariance C (d, d): (), in nats.
+
+    Of any other q(z) with this covariance it is no upper bound: it sees correlation alone.
+    """
+    return 0.5 * (covariance.diagonal().log().sum() - covariance.logdet())
+
+
+@torch.no_grad()
+def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: int = 0) -> KLParts:
+    """E_x[KL(q(z|x), p(z))] = I(x; z) + KL(q(z), Πⱼ q(zⱼ)) + Σⱼ KL(q(zⱼ), p(zⱼ)), for these images.
+
+    (Hoffman & Johnson 2016; Chen et al. 2018, equation 2.) x: (N, …). Each expectation is the mean over
+    `samples` draws of z from every q(z|xₙ); q(z) and q(zⱼ) are the exact mixtures of all N posteriors,
+    so time grows with N². I(x; z) is at most log N.
+    Raises ValueError where q is not a diagonal Gaussian.
+    """
+    check_images(model, x)
+    q, prior = model.encode(x), model.prior()
+    one, many = each_dimension(q), each_dimension(prior)
+    with random_stream(seed):
+        z = q.sample((samples,))  # (K, N, d)
+    own = q.log_prob(z).flatten().double()
+    mixture, product = [], []
+    for block in z.flatten(0, 1).split(BLOCK):
+        each = one.log_prob(block[:, None]).double()  # (block, N, d)
+        mixture.append(each.sum(-1).logsumexp(1) - math.log(len(x)))
+        product.append((each.logsumexp(1) - math.log(len(x))).sum(-1))
+    log_q, log_product = torch.cat(mixture), torch.cat(product)
+    log_prior = many.log_prob(z).sum(-1).flatten().double()
+    parts = (own - log_q, log_q - log_product, log_product - log_prior)
+    return KLParts(*(part.mean().item() for part in parts))

@@ -1,0 +1,63 @@
+"""How disentangled the dimensions of z are: whether each factor sits in a dimension of its own."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from vae_edu.arguments import whole_number
+
+
+def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:
+    """I(zⱼ; v_f) in nats, of each dimension of z (N, latent_dim) and each factor (N,): (factors, latent_dim).
+
+    Both sides are cut into `bins` classes of equal counts, whole-numbered factors with at most that
+    many values into one class a value. The counts of N images overstate it by about
+    (bins − 1)²/2N (Miller 1955), which is subtracted.
+    """
+    whole_number("bins", bins, 2)
+    codes = [_classes(column, bins) for column in z.T]
+    rows = []
+    for factor in factors.values():
+        v = _classes(factor.to(z.device), bins)
+        rows.append(torch.stack([_information(v, code) for code in codes]))
+    return torch.stack(rows)
+
+
+def entropies(factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:
+    """H(v_f) of the classes of `mutual_information`, in nats: (factors,)."""
+    return torch.stack([_entropy(_classes(factor, bins).bincount()) for factor in factors.values()])
+
+
+def mutual_information_gap(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> dict[str, float]:
+    """MIG: (largest − second largest of I(zⱼ; v_f) over j) / H(v_f), for each factor, from 0 to 1.
+
+    1: one dimension alone says all about the factor. 0: two dimensions share it, or none knows it
+    (Chen et al. 2018, section 4.1). z: (N, latent_dim) with latent_dim of 2 or more.
+    """
+    best = mutual_information(z, factors, bins).topk(2, dim=1).values
+    gaps = (best[:, 0] - best[:, 1]) / entropies(factors, bins).to(best)
+    return dict(zip(factors, gaps.tolist(), strict=True))
+
+
+def _classes(values: Tensor, bins: int) -> Tensor:
+    """The class of every value, (N,), counted from 0."""
+    distinct, place = values.unique(return_inverse=True)
+    if len(distinct) <= bins:
+        return place
+    edges = torch.quantile(
+        values.double(), torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1].to(values.device)
+    )
+    return torch.bucketize(values.double(), edges)
+
+
+def _information(v: Tensor, z: Tensor) -> Tensor:
+    n_v, n_z = int(v.max()) + 1, int(z.max()) + 1
+    table = (v * n_z + z).bincount(minlength=n_v * n_z).reshape(n_v, n_z)
+    raw = _entropy(table.sum(1)) + _entropy(table.sum(0)) - _entropy(table)
+    return (raw - (n_v - 1) * (n_z - 1) / (2 * len(v))).clamp(min=0)
+
+
+def _entropy(counts: Tensor) -> Tensor:
+    p = counts.double() / counts.sum()
+    return -torch.special.xlogy(p, p).sum()

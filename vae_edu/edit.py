@@ -1,0 +1,125 @@
+"""Editing images (lecture section 8): encode, modify some dimensions of z, decode."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from vae_edu.generate import Drawn
+from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.randomness import random_stream
+
+
+@torch.no_grad()
+def edit(
+    model: LatentVariableModel,
+    x: Tensor,
+    changes: Mapping[int, float | Tensor],
+    *,
+    sample_code: bool = False,
+    seed: int = 0,
+) -> Drawn:
+    """Section 8: 1. q(z|x); 2. a code z; 3. zⱼ = value for each {j: value}; 4. p(x|z); 5. x ∼ p(x|z).
+
+    x: (B, C, H, W), unchanged. changes: dimension, from 0, → a value, or one for each image, (B,).
+    sample_code: draw z in step 2, as the lecture says; without it z is the mean of q(z|x), so that
+    nothing but the edit makes a difference.
+    Raises ValueError for a dimension that the model does not have, or values that do not fit.
+    """
+    check_images(model, x)
+    q = model.encode(x)  # 1
+    with random_stream(seed):
+        z = q.sample() if sample_code else q.mean  # 2
+        p = model.decode(changed(z, changes))  # 3, 4
+        return Drawn(changed(z, changes), p.mean, p.sample())  # 5
+
+
+def changed(z: Tensor, changes: Mapping[int, float | Tensor]) -> Tensor:
+    """A copy of the codes z (…, latent_dim) with the dimensions {j: value} set, the others as they were.
+
+    Raises ValueError for an unknown dimension or a value of another shape than (…) or ().
+    """
+    z = z.clone()
+    for dim, value in changes.items():
+        if isinstance(dim, bool) or not isinstance(dim, int) or not 0 <= dim < z.shape[-1]:
+            raise ValueError(f"there is no latent dimension {dim!r}: they are 0 to {z.shape[-1] - 1}.")
+        value = torch.as_tensor(value).to(z)
+        if value.shape not in ((), z.shape[:-1]):
+            raise ValueError(
+                f"the value of dimension {dim} has shape {tuple(value.shape)}: give one number, "
+                f"or one an image, {tuple(z.shape[:-1])}."
+            )
+        z[..., dim] = value
+    return z
+
+
+@torch.no_grad()
+def traverse(model: LatentVariableModel, x: Tensor, dim: int, values: Sequence[float] | Tensor) -> Tensor:
+    """Means of p(x|z) as one dimension of z goes through the values and the others stay.
+
+    x: (B, C, H, W). Returns (len(values), B, C, H, W). Raises ValueError as `edit` does.
+    """
+    check_images(model, x)
+    z = model.encode(x).mean
+    return model.decode(torch.stack([changed(z, {dim: float(value)}) for value in values])).mean
+
+
+def interpolate(a: Tensor, b: Tensor, steps: int = 9, *, spherical: bool = False) -> Tensor:
+    """From a to b (…) in equal steps, both ends included: (steps, …).
+
+    Linear: (1 − t) a + t b, for codes or for pixels. spherical: along the arc between the directions of
+    the codes a and b (…, latent_dim), with sin((1 − t)ω)/sin ω and sin(tω)/sin ω for weights, ω the angle
+    between them (Shoemake 1985; White 2016): lengths stay typical of N(0, I) in many dimensions,
+    where a straight line passes too close to 0.
+    Raises ValueError for fewer than 2 steps, different shapes, or codes that are 0 or opposite.
+    """
+    if steps < 2 or a.shape != b.shape:
+        raise ValueError(
+            f"from {tuple(a.shape)} to {tuple(b.shape)} in {steps} steps: give one shape, 2 steps or more."
+        )
+    t = torch.linspace(0, 1, steps).to(a).reshape(-1, *[1] * a.dim())
+    if not spherical:
+        return (1 - t) * a + t * b
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1)[..., None]
+    if (a == 0).all(-1).any() or (b == 0).all(-1).any() or (cosine < -1 + 1e-6).any():
+        raise ValueError("no single arc joins these codes: one is 0, or they are opposite; go linearly.")
+    omega = cosine.clamp(max=1).acos()
+    line = omega < 1e-3  # an arc that short is a line
+    omega = torch.where(line, 1, omega)
+    arc = (((1 - t) * omega).sin() * a + (t * omega).sin() * b) / omega.sin()
+    return torch.where(line, (1 - t) * a + t * b, arc)
+
+
+def directions(z: Tensor, factors: Mapping[str, Tensor], labels: Tensor | None = None) -> dict[str, Tensor]:
+    """How codes move as one factor grows by 1 and the others stay: a direction (latent_dim,) for each factor.
+
+    The least-squares fit z ≈ c_label + Σ_f d_f · factor_f over codes z (N, latent_dim), with a constant
+    for every label, so that "thicker" is not "more often an 8". factors: name → (N,), known or measured.
+    z + s·d_f is the code of the image with s more of the factor, as far as the decoder is linear.
+    Raises ValueError where the factors cannot be told apart, or are not finite.
+    """
+    labels = torch.zeros(len(z), dtype=torch.long) if labels is None else labels
+    columns = [*torch.stack([v.to(z) for v in factors.values()]), *(labels == c for c in labels.unique())]
+    table = torch.stack([column.to(z).double() for column in columns], dim=1)  # (N, factors + labels)
+    if not table.isfinite().all():
+        raise ValueError("a factor holds values that are not finite: leave those images out.")
+    scale = table.square().mean(0).sqrt().clamp(min=1e-12)
+    if torch.linalg.matrix_rank(table / scale) < table.shape[1]:
+        raise ValueError(
+            "the factors cannot be told apart: one is constant, or a sum of the others; leave it out."
+        )
+    solution = torch.linalg.lstsq(table / scale, z.double()).solution / scale[:, None]
+    return dict(zip(factors, solution[: len(factors)].to(z), strict=True))
+
+
+@torch.no_grad()
+def move(
+    model: LatentVariableModel, x: Tensor, direction: Tensor, strengths: Sequence[float] | Tensor
+) -> Tensor:
+    """Means of p(x|z + s·direction) for each strength s: an edit by a named factor.
+
+    x: (B, C, H, W), z the mean of q(z|x). Returns (len(strengths), B, C, H, W).
+    """
+    check_images(model, x)
+    strengths = torch.as_tensor(strengths).to(direction)
+    return model.decode(model.encode(x).mean + strengths[:, None, None] * direction).mean

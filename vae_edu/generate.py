@@ -1,0 +1,53 @@
+"""Generating data (lecture section 7): a code from the prior, through the decoder, an image."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vae_edu.arguments import whole_number
+from vae_edu.interface import LatentVariableModel
+from vae_edu.randomness import random_stream
+
+
+class Drawn(NamedTuple):
+    """Codes z (…, latent_dim), the means of p(x|z) and samples x of it, both (…, C, H, W)."""
+
+    z: Tensor
+    mean: Tensor
+    x: Tensor
+
+
+@torch.no_grad()
+def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
+    """Section 7: 1. z ∼ p(z); 2. the decoder gives p(x|z); 3. x ∼ p(x|z), n times.
+
+    Papers mostly show the mean of step 2, which is smooth; the sample of step 3 is the data that
+    the model stands for. Raises ValueError for n below 1.
+    """
+    n = whole_number("n", n, 1)
+    with random_stream(whole_number("seed", seed, 0)):
+        z = model.prior().sample((n,))
+        p = model.decode(z)
+        return Drawn(z, p.mean, p.sample())
+
+
+@torch.no_grad()
+def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
+    """A 2-D latent space as pictures: p(x|z) at points × points codes that share N(0, I) out evenly.
+
+    Row i and column j hold z = (Φ⁻¹(uⱼ), Φ⁻¹(1 − uᵢ)) at the middles u of equal parts of [0, 1], so that
+    z_1 grows to the right, z_2 upwards, and each picture stands for as much of the prior as any other.
+    Returns z (points, points, 2), mean and x (points, points, C, H, W), x drawn with seed 0.
+    Raises ValueError for a model whose codes are not 2-D.
+    """
+    points, prior = whole_number("points", points, 1), model.prior()
+    if prior.event_shape != (2,):
+        raise ValueError(f"a map needs two latent dimensions, and this model has {prior.event_shape[0]}.")
+    quantiles = (torch.arange(points, device=prior.mean.device, dtype=torch.float64) + 0.5) / points
+    places = torch.special.ndtri(quantiles).to(prior.mean)
+    z = torch.stack(torch.meshgrid(places, places.flip(0), indexing="xy"), dim=-1)  # (points, points, 2)
+    with random_stream(0):
+        p: Distribution = model.decode(z)
+        return Drawn(z, p.mean, p.sample())

@@ -1,0 +1,45 @@
+"""What can be measured on an image itself, without its factors: ink, place, slant, size."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Measures(NamedTuple):
+    """Of every image, (…,): what an edit changed, and what it should have left alone.
+
+    ink: the sum of its pixels. column, row: the centre of the ink, in pixels from the left and the top.
+    slant: pixels to the right for every pixel up. width, height: standard deviations of the ink, in pixels,
+    width without what the slant adds to it.
+    """
+
+    ink: Tensor
+    column: Tensor
+    row: Tensor
+    slant: Tensor
+    width: Tensor
+    height: Tensor
+
+
+def measure(x: Tensor) -> Measures:
+    """Moments of the ink w(row, column) of images x (…, C, H, W), channels added up.
+
+    ink = Σ w; centre = Σ w·place / ink; slant = −Cov(column, row) / Var(row), since rows count downwards;
+    width² = Var(column) − slant² Var(row), what is left when the shear is undone; height² = Var(row).
+    (Hu 1962 introduced moments as features of shapes.) An empty image has NaN everywhere but in ink.
+    """
+    w = x.sum(-3).double()  # (…, H, W)
+    rows = torch.arange(w.shape[-2], device=x.device, dtype=w.dtype)[:, None]
+    columns = torch.arange(w.shape[-1], device=x.device, dtype=w.dtype)
+    ink = w.sum((-2, -1))
+
+    def mean(values: Tensor) -> Tensor:
+        return (w * values).sum((-2, -1)) / ink
+
+    row, column = mean(rows), mean(columns)
+    down, right = rows - row[..., None, None], columns - column[..., None, None]
+    height2 = mean(down**2)
+    slant = -mean(down * right) / height2
+    width = (mean(right**2) - slant**2 * height2).clamp(min=0).sqrt()
+    return Measures(*(value.to(x) for value in (ink, column, row, slant, width, height2.sqrt())))

@@ -1,0 +1,123 @@
+"""Editing by hand (lecture section 8): one slider for each dimension of z, and the image that it makes."""
+
+import io
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae_edu import plots
+from vae_edu.arguments import whole_number
+from vae_edu.edit import changed, traverse
+from vae_edu.interface import LatentVariableModel, check_images
+
+if TYPE_CHECKING:
+    from ipywidgets import Box
+
+PIXELS = 220  # about the size of a picture on the screen
+STEP = 0.05  # of a slider: what an arrow key moves it by
+
+
+def sliders(
+    model: LatentVariableModel,
+    x: Tensor,
+    *,
+    dims: Sequence[int] | None = None,
+    radius: float = 3.0,
+    static_values: int = 7,
+) -> None:
+    """Show x beside the mean of p(x|z), with sliders that change z; they start at the mean of q(z|x).
+
+    x: one image, (1, C, H, W). dims: the dimensions of z, from 0, that get a slider; all without it.
+    radius: the sliders go from −radius to radius, and as far as the code itself.
+    The sliders need JupyterLab or another live notebook with ipywidgets. Everywhere else the same cell
+    shows a picture: the images at `static_values` places along every dimension.
+    Raises ValueError, in one sentence, for more than one image and for unknown dimensions.
+    """
+    from IPython.display import display
+
+    check_images(model, x)
+    if len(x) != 1:
+        raise ValueError(f"x holds {len(x)} images: give one, (1, C, H, W), such as x[:1].")
+    if not 0 < radius < math.inf:
+        raise ValueError(f"radius = {radius!r} must be above 0; 3 holds 99.7% of a standard normal.")
+    values = torch.linspace(-radius, radius, whole_number("static_values", static_values, 2))
+    dims = range(*model.prior().event_shape) if dims is None else dims
+    if not len(dims) or len(set(dims)) < len(dims):
+        raise ValueError(f"dims = {list(dims)} must name at least one dimension, and none of them twice.")
+    data = {"text/plain": "the image at several places along the dimensions of its code"}
+    data["image/png"] = contact_sheet(model, x, dims, values)
+    with suppress(ImportError):  # without ipywidgets
+        data = slider_box(model, x, dims, radius)._repr_mimebundle_() | data
+    display(data, raw=True)  # the notebook shows the richest that it can
+
+
+def contact_sheet(
+    model: LatentVariableModel, x: Tensor, dims: Sequence[int], values: Sequence[float] | Tensor
+) -> bytes:
+    """A PNG of the image x (1, C, H, W) with one dimension of its code moved: a row for each of the dims."""
+    rows = {f"$z_{{{dim}}}$": traverse(model, x, dim, values)[:, 0] for dim in dims}
+    ax = plots.image_rows(rows, title="mean of p(x|z) as one dimension of z moves")
+    width = ax.images[0].get_array().shape[1] / len(values)
+    ax.set_xticks((np.arange(len(values)) + 0.5) * width, [f"{value:.3g}" for value in values])
+    ax.set_xlabel("value of that dimension")
+    file = io.BytesIO()
+    ax.figure.savefig(file, format="png", metadata={"Software": None})
+    plt.close(ax.figure)
+    return file.getvalue()
+
+
+def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radius: float) -> "Box":
+    """The widgets: x (1, C, H, W) and the mean of p(x|z) above the sliders and a button that resets them.
+
+    Raises ImportError where ipywidgets is not installed.
+    """
+    from ipywidgets import Button, FloatSlider, GridBox, HBox, Image, Label, Layout, VBox
+
+    with torch.no_grad():
+        code = model.encode(x).mean
+    start = {dim: code[0, dim].item() for dim in dims}
+    controls = {}
+    for dim, value in start.items():
+        reach = max(radius, math.ceil(abs(value)))
+        controls[dim] = FloatSlider(value, min=-reach, max=reach, step=STEP, description=f"z_{dim}")
+        controls[dim].layout.width, controls[dim].style.description_width = "350px", "40px"
+    frame = {"layout": Layout(border="1px solid lightgrey")}
+    edited = Image(**frame)
+
+    @torch.no_grad()
+    def draw(_: object = None) -> None:
+        values = {dim: control.value for dim, control in controls.items()}
+        # browsers round to the step, so a slider that is as near leaves the code as it was
+        edits = {dim: value for dim, value in values.items() if abs(value - start[dim]) > STEP / 2}
+        edited.value = png(model.decode(changed(code, edits)).mean)
+
+    def reset(_: Button) -> None:
+        for dim, control in controls.items():
+            control.value = start[dim]
+
+    draw()
+    for control in controls.values():
+        control.observe(draw, names="value")
+    button = Button(description="reset", tooltip="back to the code of the image")
+    button.on_click(reset)
+    original = Image(value=png(x), **frame)
+    pictures = [VBox([Label("the image x"), original]), VBox([Label("mean of p(x|z)"), edited])]
+    columns = f"repeat({1 if len(dims) <= 8 else 2}, 360px)"
+    grid = GridBox(list(controls.values()), layout=Layout(grid_template_columns=columns))
+    return VBox([HBox(pictures, layout=Layout(grid_gap="16px")), grid, button])
+
+
+def png(x: Tensor) -> bytes:
+    """An image (1, C, H, W) in [0, 1] as a PNG with large square pixels; ink is dark where C is 1."""
+    (picture,) = plots._pictures(x)
+    times = max(1, round(PIXELS / max(picture.shape[:2])))
+    file = io.BytesIO()
+    large = picture.repeat(times, axis=0).repeat(times, axis=1)
+    plt.imsave(file, large, format="png", metadata={"Software": None})
+    return file.getvalue()

@@ -1,0 +1,38 @@
+"""Which latent dimensions a VAE uses: a unit that has collapsed says nothing about the image."""
+
+import torch
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from vae_edu.gaussian import each_dimension
+from vae_edu.interface import LatentVariableModel, check_images
+
+
+@torch.no_grad()
+def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
+    """E_x[D_KL(q(zⱼ|x), p(zⱼ))] of every latent dimension, in nats: (latent_dim,), adding up to the KL of L5.
+
+    x: (B, …). Raises ValueError where q or the prior is not a diagonal Gaussian: only then the
+    divergence is a sum over dimensions.
+    """
+    check_images(model, x)
+    q, prior = each_dimension(model.encode(x)), each_dimension(model.prior())
+    return kl_divergence(q, prior).mean(0)
+
+
+@torch.no_grad()
+def code_means(model: LatentVariableModel, x: Tensor) -> Tensor:
+    """The means of q(z|x), one code an image: (B, latent_dim)."""
+    check_images(model, x)
+    return model.encode(x).mean
+
+
+def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01) -> Tensor:
+    """Whether each dimension is in use: Var_x(E_q[zⱼ|x]) > threshold, over the images x (B, …), B > 1.
+
+    Returns bool (latent_dim,). A collapsed dimension has q(zⱼ|x) = p(zⱼ), the same mean for every image
+    (Burda et al. 2016, section 5.2, whose threshold is 0.01). Raises ValueError for a single image.
+    """
+    if len(x) < 2:
+        raise ValueError("active units are a variance over images: give two or more.")
+    return code_means(model, x).var(0) > threshold
