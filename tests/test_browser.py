@@ -1,7 +1,7 @@
 """The sliders in a real JupyterLab, moved in a real browser: `make test-browser`.
 
-It opens lesson 07 where there is one, else a notebook of its own, and needs Chromium or Chrome
-(or the path of one in the environment variable CHROMIUM). A screenshot goes to build/browser.
+It opens lesson 07, and needs Chromium or Chrome (or the path of one in the environment variable
+CHROMIUM). A screenshot goes to build/browser.
 """
 
 import json
@@ -17,7 +17,6 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import nbformat
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -26,18 +25,6 @@ ROOT = Path(__file__).parent.parent
 LESSON = ROOT / "notebooks" / "07_editing.ipynb"
 BUILD = ROOT / "build" / "browser"
 SECONDS = 240  # a whole lesson, on a slow machine
-SMALL = """\
-import torch
-from vae_edu import elbo
-from vae_edu.data import binarize, load_images
-from vae_edu.sliders import sliders
-from vae_edu.train import fit
-from vae_edu.vae import VAE
-x = binarize(load_images(n=2000).x)
-vae = VAE(x.shape[1:], 4, "bernoulli")
-fit(vae, elbo.negative_elbo, x, epochs=1)
-
-sliders(vae, x[:1])"""
 SETTINGS = {  # every cell drawn, also those far below; no questions; nothing from the network
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -80,12 +67,7 @@ def lesson(tmp_path):
     """A copy of the lesson in a folder of its own."""
     path = tmp_path / "work" / LESSON.name
     path.parent.mkdir()
-    if LESSON.exists():
-        shutil.copy(LESSON, path)
-    else:
-        cells = [nbformat.v4.new_code_cell(source) for source in SMALL.split("\n\n")]
-        metadata = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}  # else Lab asks for one
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    shutil.copy(LESSON, path)
     return path
 
 

@@ -3,11 +3,13 @@
 import json
 import math
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -323,3 +325,14 @@ def test_every_key_of_json_is_explained(model, capsys):
         main(["evaluate", "--help"])
     text = capsys.readouterr().out
     assert all(key.removesuffix("_standard_error") in text for key in keys)
+
+
+def test_the_commands_of_the_readme_run_as_shown(tmp_path):
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(python -m vae_edu train.*?)```", text, re.S)
+    commands = block.splitlines()
+    assert [line.split()[3] for line in commands] == ["train", "evaluate", "generate", "edit"]
+    for line in commands:
+        done = run(*line.split()[3:], cwd=tmp_path)
+        assert done.returncode == 0, (line, done.stderr)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "samples.png", "edit.png"}

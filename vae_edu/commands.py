@@ -122,7 +122,7 @@ def edit(options: Namespace) -> int:
     x = images[options.image : options.image + 1]
     row = torch.cat([x, traverse(vae, x, options.dim, options.values)[:, 0]])
     places = ", ".join(f"{value:g}" for value in options.values)
-    title = f"image {options.image}, then $z_{{{options.dim}}}$ = {places}"
+    title = f"image {options.image}, then z[{options.dim}] = {places}"
     _write(_plots().image_rows({"": row}, title), options.out)
     return 0
 

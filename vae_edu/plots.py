@@ -25,7 +25,7 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = No
     rows: name → (N, C, H, W) in [0, 1]; ink is dark on white where C is 1. Values outside are clipped.
     Raises ValueError for other shapes.
     """
-    pictures = [_pictures(x) for x in rows.values()]
+    pictures = [rgb(x) for x in rows.values()]
     height, width = pictures[0].shape[1:3]
     columns = max(map(len, pictures))
     if ax is None:
@@ -247,7 +247,7 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
     return show
 
 
-def _pictures(x: Tensor) -> np.ndarray:
+def rgb(x: Tensor) -> np.ndarray:
     """(N, C, H, W) → (N, H, W, 3) in [0, 1]; one channel becomes dark ink on white paper."""
     if x.dim() != 4 or x.shape[1] not in (1, 3):
         raise ValueError(

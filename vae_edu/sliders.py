@@ -61,7 +61,7 @@ def contact_sheet(
     model: LatentVariableModel, x: Tensor, dims: Sequence[int], values: Sequence[float] | Tensor
 ) -> bytes:
     """A PNG of the image x (1, C, H, W) with one dimension of its code moved: a row for each of the dims."""
-    rows = {f"$z_{{{dim}}}$": traverse(model, x, dim, values)[:, 0] for dim in dims}
+    rows = {f"z[{dim}]": traverse(model, x, dim, values)[:, 0] for dim in dims}
     ax = plots.image_rows(rows, title="mean of p(x|z) as one dimension of z moves")
     width = ax.images[0].get_array().shape[1] / len(values)
     ax.set_xticks((np.arange(len(values)) + 0.5) * width, [f"{value:.3g}" for value in values])
@@ -85,7 +85,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
     controls = {}
     for dim, value in start.items():
         reach = max(radius, math.ceil(abs(value)))
-        controls[dim] = FloatSlider(value, min=-reach, max=reach, step=STEP, description=f"z_{dim}")
+        controls[dim] = FloatSlider(value, min=-reach, max=reach, step=STEP, description=f"z[{dim}]")
         controls[dim].layout.width, controls[dim].style.description_width = "350px", "40px"
     frame = {"layout": Layout(border="1px solid lightgrey")}
     edited = Image(**frame)
@@ -115,7 +115,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
 
 def png(x: Tensor) -> bytes:
     """An image (1, C, H, W) in [0, 1] as a PNG with large square pixels; ink is dark where C is 1."""
-    (picture,) = plots._pictures(x)
+    (picture,) = plots.rgb(x)
     times = max(1, round(PIXELS / max(picture.shape[:2])))
     file = io.BytesIO()
     large = picture.repeat(times, axis=0).repeat(times, axis=1)
