@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from tests.models import linear, trained_vae
 from vae_edu import elbo
-from vae_edu.aggregate import kl_parts, moments
+from vae_edu.aggregate import kl_parts, moments, total_correlation
 from vae_edu.gaussian import diagonal_gaussian
 
 MEAN = torch.tensor([[1.5, 1.0], [-1.5, -1.2], [0.3, 0.1]], dtype=torch.float64)
@@ -76,3 +77,36 @@ def test_moments_are_those_of_draws():
     mean, covariance = moments(model, x)
     torch.testing.assert_close(mean.double().cpu(), draws.mean(0), atol=0.01, rtol=0)
     torch.testing.assert_close(covariance.double().cpu(), draws.T.cov(), atol=0.02, rtol=0)
+
+
+def test_total_correlation_is_the_divergence_from_the_product_of_the_margins():
+    a = torch.randn(3, 5, generator=torch.Generator().manual_seed(0)).double()
+    covariance, zero = a @ a.T, torch.zeros(3).double()
+    exact = kl_divergence(
+        MultivariateNormal(zero, covariance), MultivariateNormal(zero, covariance.diag().diag())
+    )
+    assert total_correlation(covariance).item() == pytest.approx(exact.item())
+    assert total_correlation(torch.tensor([[2.0, 0.9], [0.9, 1.0]])).item() == pytest.approx(0.2596, abs=1e-4)
+
+
+def test_a_shift_of_all_codes_changes_the_mean_alone():
+    model, x = model_with(MEAN, SIGMA)
+    moved, _ = model_with(MEAN + 5, SIGMA)
+    torch.testing.assert_close(moments(moved, x).covariance, moments(model, x).covariance)
+    torch.testing.assert_close(moments(moved, x).mean, moments(model, x).mean + 5)
+
+
+def test_an_encoder_that_is_not_diagonal_is_refused():
+    model = linear()
+    for measure in (moments, kl_parts):
+        with pytest.raises(ValueError, match="not a diagonal Gaussian"):
+            measure(model, torch.zeros(3, 6).to(model.W))
+    with pytest.raises(ValueError, match="samples"):
+        kl_parts(*model_with(MEAN, SIGMA), samples=0)
+
+
+def test_blocks_make_no_difference(monkeypatch):
+    model, x = model_with(MEAN, SIGMA)
+    whole = kl_parts(model, x, samples=50)
+    monkeypatch.setattr("vae_edu.aggregate.MEMORY", 1)  # a code at a time
+    assert kl_parts(model, x, samples=50) == pytest.approx(whole)

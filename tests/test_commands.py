@@ -94,8 +94,45 @@ def test_the_last_line_of_training(folder, tmp_path, capsys):
     assert float(line.split("KL ")[1].split(")")[0]) == pytest.approx(kl, abs=0.006)
     bound = float(line.split("ELBO ")[1].split()[0])
     assert bound == pytest.approx(reconstruction - kl, rel=0.02)  # whatever beta is
-    bits = float(line.split("), ")[1].split()[0])
+    assert "bits" not in line  # of a density
+    assert (
+        main(["train", "--data", str(folder), *SMALL, "--epochs", "1", "--out", str(tmp_path / "b.pt")]) == 0
+    )
+    line = capsys.readouterr().out
+    bits, bound = float(line.split("), ")[1].split()[0]), float(line.split("ELBO ")[1].split()[0])
     assert bits == pytest.approx(-bound / 784 / math.log(2), abs=1e-4)
+
+
+def test_no_bits_for_a_density_and_no_traceback_where_memory_ends(folder, tmp_path, capsys):
+    out = str(tmp_path / "g.pt")
+    assert (
+        main(
+            [
+                "train",
+                "--data",
+                str(folder),
+                *SMALL,
+                "--likelihood",
+                "gaussian",
+                "--epochs",
+                "1",
+                "--out",
+                out,
+            ]
+        )
+        == 0
+    )
+    capsys.readouterr()
+    assert main(["evaluate", out, "--n", "5", "--samples", "5", "--grid-points", "200", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bits_per_dimension"] is None
+    assert main(["evaluate", out, "--n", "5", "--samples", "5", "--grid-points", "200"]) == 0
+    assert "bits" not in capsys.readouterr().out
+    huge = ["train", "--data", str(folder), "--hidden", "10000000000", "--out", str(tmp_path / "h.pt")]
+    assert "not enough memory" in line_of(capsys, main(huge))
+
+
+def test_a_folder_is_no_model(tmp_path, capsys):
+    assert "directory" in line_of(capsys, main(["evaluate", str(tmp_path)])).lower()
 
 
 def test_evaluate_by_other_routes(model, folder, capsys):

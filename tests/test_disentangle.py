@@ -72,3 +72,52 @@ def test_the_gap_is_one_of_the_two_best():
 def test_bad_bins():
     with pytest.raises(ValueError, match="bins"):
         mutual_information(torch.randn(5, 2), {"v": torch.randn(5)}, bins=1)
+
+
+def test_the_correction_is_right_on_average():
+    """A noisy copy of ten classes: z = v with probability 0.6, else any class; 200 tables of 2,000."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randint(0, 10, (200, 2000), generator=generator)
+    other = torch.randint(0, 10, (200, 2000), generator=generator)
+    z = torch.where(torch.rand(200, 2000, generator=generator) < 0.6, v, other)
+    found = [mutual_information(b[:, None].float(), {"v": a}).item() for a, b in zip(v, z, strict=True)]
+    same, different = (0.6 + 0.04) / 10, 0.04 / 10
+    exact = 10 * same * math.log(100 * same) + 90 * different * math.log(100 * different)
+    assert sum(found) / 200 == pytest.approx(exact, abs=0.004)  # uncorrected it would be 0.02 above
+
+
+def test_information_is_never_negative():
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        z, v = torch.randn(2, 60, 1, generator=generator)
+        assert mutual_information(z, {"v": v[:, 0]}).min() >= 0
+
+
+def test_many_equal_values_are_one_class():
+    v = torch.cat([torch.zeros(4800), torch.arange(1.0, 201.0)])
+    share = torch.tensor([4800 / 5000, 200 / 5000], dtype=torch.float64)
+    exact = -(share * share.log()).sum().item()  # what 20 equal shares can tell: 0 or not
+    assert mutual_information(v[:, None], {"v": v}, bins=20).item() == pytest.approx(exact, abs=0.01)
+
+
+def test_bins_count_for_codes_and_factors():
+    v = torch.rand(N, generator=torch.Generator().manual_seed(0))
+    z = torch.stack([v, torch.rand(N, generator=torch.Generator().manual_seed(1))], 1)
+    for bins in (2, 5):
+        assert mutual_information_gap(z, {"v": v}, bins)["v"] == pytest.approx(1, abs=0.01)
+
+
+def test_whole_numbers_up_to_bins_keep_their_classes():
+    v = torch.repeat_interleave(torch.arange(20), torch.arange(1, 21))
+    share = torch.arange(1, 21).double() / 210
+    assert entropies({"v": v}, bins=20).item() == pytest.approx(-(share * share.log()).sum().item())
+
+
+def test_what_cannot_be_measured_is_refused():
+    z, v = torch.randn(50, 2), torch.randn(50)
+    for bad in ({"v": v[:40]}, {"v": torch.full((50,), math.nan)}, {"jitter": torch.zeros(50, 12, 2)}):
+        with pytest.raises(ValueError, match="finite numbers"):
+            mutual_information(z, bad)
+    for codes, factor in ((z[:, :1], v), (z, torch.ones(50))):
+        with pytest.raises(ValueError, match="two dimensions"):
+            mutual_information_gap(codes, {"v": factor})

@@ -93,11 +93,12 @@ def test_an_arc_between_lengths_grows_from_one_to_the_other_and_ends_are_exact()
 def test_interpolation_refuses_what_has_no_answer():
     a = torch.ones(1, 3)
     for b in (-a, 0 * a):
-        with pytest.raises(ValueError, match="no single arc"):
-            interpolate(a, b, spherical=True)
+        for one, other in ((a, b), (b, a)):
+            with pytest.raises(ValueError, match="no single arc"):
+                interpolate(one, other, spherical=True)
     with pytest.raises(ValueError, match="one shape"):
         interpolate(a, torch.ones(1, 4))
-    with pytest.raises(ValueError, match="2 steps or more"):
+    with pytest.raises(ValueError, match="steps = 1"):
         interpolate(a, a, 1)
 
 
@@ -122,7 +123,7 @@ def test_factors_that_cannot_be_told_apart():
     for factors in ({"a": v, "b": 2 * v}, {"a": torch.ones(50)}):
         with pytest.raises(ValueError, match="cannot be told apart"):
             directions(z, factors)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="finite numbers"):
         directions(z, {"a": torch.full((50,), math.nan)})
 
 
@@ -132,3 +133,52 @@ def test_a_move_goes_along_the_direction(model, x):
     z = model.encode(x).mean
     for picture, value in zip(pictures, (z[:, 1] - 2, z[:, 1], z[:, 1] + 1), strict=True):
         torch.testing.assert_close(picture, edit(model, x, {1: value}).mean)
+
+
+def test_a_short_arc_is_exact_and_keeps_the_dtype():
+    a = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    for angle in (0.05, 1e-4):
+        b = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+        path = interpolate(a, b, 5, spherical=True)[:, 0]
+        places = torch.linspace(0, angle, 5, dtype=torch.float64)
+        torch.testing.assert_close(path, torch.stack([places.cos(), places.sin()], 1), atol=1e-8, rtol=0)
+
+
+def test_factors_of_any_unit():
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(500, 2, generator=generator).double()
+    z = v @ torch.tensor([[1.0, 2.0], [3.0, -1.0]]).double()
+    found = directions(z, {"large": v[:, 0] * 1e9, "small": v[:, 1] * 1e-9})
+    torch.testing.assert_close(found["large"] * 1e9, torch.tensor([1.0, 2.0]).double())
+    torch.testing.assert_close(found["small"] * 1e-9, torch.tensor([3.0, -1.0]).double())
+
+
+def test_dimensions_and_directions_of_other_kinds(model, x):
+    j = torch.tensor(2)
+    torch.testing.assert_close(traverse(model, x, j, [1.0]), traverse(model, x, 2, [1.0]))
+    whole, real = torch.tensor([0, 1, 0]), torch.tensor([0.0, 1.0, 0.0])
+    torch.testing.assert_close(
+        move(model, x, whole, [0.5]), move(model, x, real, torch.tensor([0.5]).double())
+    )
+
+
+def test_edits_refuse_what_does_not_fit(model, x):
+    for bad in (
+        lambda: traverse(model, x[:, :3], 0, [1.0]),
+        lambda: move(model, x[:, :3], torch.ones(3), [1.0]),
+    ):
+        with pytest.raises(ValueError, match="images of the model's shape"):
+            bad()
+    for direction, strengths in ((torch.ones(1), [1.0]), (torch.ones(3), 1.0)):
+        with pytest.raises(ValueError, match="a list of numbers"):
+            move(model, x, direction, strengths)
+    with pytest.raises(ValueError, match="not finite"):
+        edit(model, x, {0: math.nan})
+    with pytest.raises(ValueError, match="seed"):
+        edit(model, x, {}, seed=1.5)
+    with pytest.raises(ValueError, match="of floats"):
+        interpolate(torch.tensor([0]), torch.tensor([4]), 5)
+    with pytest.raises(ValueError, match="name one"):
+        directions(torch.randn(9, 2), {})
+    with pytest.raises(ValueError, match="jitter: give"):
+        directions(torch.randn(9, 2), {"jitter": torch.zeros(9, 12, 2)})

@@ -73,3 +73,16 @@ def test_the_map_shows_the_decoders_means():
 def test_the_map_needs_two_dimensions():
     with pytest.raises(ValueError, match="two latent dimensions, and this model has 3"):
         latent_map(linear(latent_dim=3))
+
+
+def test_the_map_is_the_same_every_time_and_holds_samples_too():
+    torch.manual_seed(0)
+    vae = VAE((1, 4, 4), 2, "bernoulli")
+    before = torch.get_rng_state()
+    first, again = latent_map(vae, 5), latent_map(vae, 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.x, again.x)
+    assert ((first.x == 0) | (first.x == 1)).all()
+    assert not torch.equal(first.x, first.mean)
+    with pytest.raises(ValueError, match="points"):
+        latent_map(vae, 0)

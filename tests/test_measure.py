@@ -1,5 +1,6 @@
 """Moments of the ink, on images whose answer is known, and on stroke digits whose factors are known."""
 
+import pytest
 import torch
 
 from vae_edu import device
@@ -53,3 +54,19 @@ def test_any_leading_dimensions_and_channels_and_an_empty_image():
     empty = measure(torch.zeros(1, 1, 5, 5))
     assert empty.ink.item() == 0
     assert all(value.isnan().all() for value in empty[1:])
+
+
+def test_thin_slanted_lines_have_a_width():
+    for slope in torch.linspace(-1, 1, 41):
+        x = torch.zeros(1, 1, 28, 28)
+        rows = torch.arange(4, 24)
+        x[0, 0, rows, (14 - slope * (rows - 13.5)).round().long()] = 0.3
+        assert measure(x).width.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "x", [torch.ones(1, 1, 4, 4) > 0, torch.ones(1, 1, 4, 4).byte(), torch.ones(4, 4), [1.0]]
+)
+def test_what_is_no_image_is_refused(x):
+    with pytest.raises(ValueError, match="floating-point images"):
+        measure(x)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from unittest.mock import MagicMock
 
 import matplotlib.pyplot as plt
 import pytest
@@ -13,6 +14,7 @@ from vae_edu import plots
 from vae_edu.elbo import negative_elbo
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
+from vae_edu.marginal import GridWarning
 from vae_edu.monitor import bits_per_dimension, monitor
 from vae_edu.train import History, fit
 
@@ -98,11 +100,14 @@ def test_a_live_figure_is_drawn_in_its_place(monkeypatch):
         return Handle()
 
     monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("IPython.get_ipython", MagicMock())
     show = plots.live(lambda values: plots.curves({"a": values}, xlabel="x", ylabel="y"))
     for values in ([1.0], [1.0, 2.0], [1.0, 2.0, 3.0]):
         show(values)
     assert [how for how, _ in shown] == ["new", "again", "again"]
     assert plt.get_fignums() == []
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    show([1.0])
     monkeypatch.setitem(sys.modules, "IPython.display", None)
     show([1.0])  # outside a notebook nothing is drawn, and nothing fails
     assert len(shown) == 3
@@ -113,3 +118,24 @@ def test_bits_per_dimension_of_fair_coins():
     torch.testing.assert_close(
         bits_per_dimension(torch.tensor([-8.0, -4.0]) * math.log(2), 4), torch.tensor([2.0, 1.0])
     )
+
+
+def test_the_kl_has_its_closed_form_on_a_coarse_grid_too(watched):
+    model, _, x, curves = watched
+    history = History()
+    with pytest.warns(GridWarning):
+        monitor(x, Grid(points=20, radius=9.0))(model, history)
+    assert history.watched["kl"][0] == pytest.approx(curves["kl"][0], abs=1e-5)
+
+
+def test_eight_draws_without_a_word(watched):
+    model, _, x, _ = watched
+    rows = []
+    for samples in ({}, {"samples": 8}, {"samples": 7}):
+        history = History()
+        torch.manual_seed(0)
+        monitor(x, **samples)(model, history)
+        rows.append(history.watched["reconstruction"][0])
+    assert rows[0] == rows[1] != rows[2]
+    with pytest.raises(ValueError, match="samples"):
+        monitor(x, samples=0)

@@ -1,11 +1,14 @@
 """A classifier's opinion and nearest images, against direct computation."""
 
+import math
+
 import pytest
 import torch
 
 from vae_edu import device
 from vae_edu.data import load_images
 from vae_edu.quality import classifier, nearest, opinion
+from vae_edu.train import History
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,26 @@ def test_the_nearest_image_by_all_differences():
     torch.testing.assert_close(distance.cpu(), all_pairs.amin(1))
     assert index[3] == 11
     assert distance[3] == 0
+
+
+def test_classes_that_do_not_come_up_have_no_share():
+    labels, confidence, balance = opinion(
+        lambda x: torch.eye(10)[3].expand(len(x), 10), torch.rand(7, 1, 4, 4)
+    )
+    assert labels.tolist() == [3] * 7
+    assert balance.tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    torch.testing.assert_close(confidence, torch.full((7,), math.e / (math.e + 9)))
+
+
+def test_an_interrupted_classifier_is_none(monkeypatch, trained):
+    assert not trained.training
+    monkeypatch.setattr("vae_edu.quality.fit", lambda *_, **__: History(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        classifier(load_images("strokes", n=20), 1, progress=False)
+
+
+def test_images_of_other_shapes_have_no_neighbours():
+    train = torch.rand(5, 1, 4, 4)
+    for x, others in ((train[:, 0], train), (train, train[:0])):
+        with pytest.raises(ValueError, match="one shape"):
+            nearest(x, others)

@@ -56,3 +56,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match="not a diagonal Gaussian"):
         kl_per_dimension(TwoModes(), torch.rand(3, 1))
     assert isinstance(model.encode(x), Independent)
+
+
+def test_the_default_threshold_is_a_hundredth():
+    mean = torch.stack([torch.linspace(-1, 1, 50) * s for s in (0.12, 0.25)], 1)  # variances .005 and .022
+    model, x = model_with(mean, torch.zeros(50, 2))
+    assert active_units(model, x).tolist() == [False, True]

@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Normal
 from vae_edu import checkpoint, device
 from vae_edu.elbo import negative_elbo
 from vae_edu.train import fit
-from vae_edu.vae import LIKELIHOODS, VAE
+from vae_edu.vae import LIKELIHOODS, SPEED, VAE
 
 SHAPES = [(1, 28, 28), (3, 9, 14), (2, 5, 5)]
 
@@ -146,9 +146,9 @@ def test_the_floor_lets_gradients_through():
     """Far below it, too, so that a pixel that starts there can leave."""
     vae = VAE((1, 3, 3), 1, "gaussian_one_sigma", min_sigma=0.5)
     with torch.no_grad():
-        vae.logvar.fill_(-6.0)
+        vae.scaled_logvar.fill_(-6.0 / SPEED)
     variance = vae.decode(torch.zeros(1).to(device())).variance
-    (gradient,) = torch.autograd.grad(variance.sum(), vae.logvar)
+    (gradient,) = torch.autograd.grad(variance.sum(), vae.scaled_logvar)
     assert gradient > 0
     assert variance[0, 0, 0].item() == pytest.approx(0.25 + math.exp(-6))
 

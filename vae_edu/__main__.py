@@ -24,7 +24,7 @@ Ctrl-C ends training after the step that it is in, and keeps what was learned.
 torchrun starts several processes, which share every batch; it wants --images in the place of --n."""
 EVALUATE = """the keys of --json: means over the images, in nats per image unless said otherwise
   elbo, reconstruction, kl      L5, E[log p(x|z)] and KL(q(z|x), p(z)), with 16 samples an image
-  bits_per_dimension            -elbo / (pixels x ln 2), in bits
+  bits_per_dimension            -elbo / (pixels x ln 2), in bits; null for a Gaussian likelihood's density
   log_p_x                       by importance sampling from q(z|x)
   log_p_x_sampling_error        what of its error the samples cause; too small where q misses a part
   exact_log_p_x, gap            on a grid, and what the ELBO lacks of it; null beyond two latent dimensions
@@ -62,6 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"python -m vae_edu {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:  # PyTorch's own, on the CPU as on CUDA
+        if "memory" not in str(error):
+            raise
+        hint = "lower --hidden, --latent-dim or --batch-size, or --n."
+        print(f"python -m vae_edu {options.command}: there is not enough memory: {hint}", file=sys.stderr)
         return 2
 
 

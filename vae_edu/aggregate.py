@@ -6,11 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vae_edu.arguments import whole_number
+from vae_edu.chunks import MEMORY
 from vae_edu.gaussian import each_dimension
 from vae_edu.interface import LatentVariableModel, check_images
 from vae_edu.randomness import random_stream
-
-BLOCK = 256  # codes whose densities under all N posteriors are held at a time
 
 
 class Moments(NamedTuple):
@@ -39,9 +39,10 @@ def moments(model: LatentVariableModel, x: Tensor) -> Moments:
 
     Cov[z] = E_x[Cov(z|x)] + Cov_x(E[z|x]), the law of total covariance, with diagonal q(z|x).
     A q(z) like the prior N(0, I) has mean 0 and covariance I.
+    Raises ValueError where q(z|x) is not a diagonal Gaussian.
     """
     check_images(model, x)
-    q = model.encode(x)
+    q = each_dimension(model.encode(x))
     centred = (q.mean - q.mean.mean(0)).double()
     between = centred.T @ centred / len(x)
     return Moments(q.mean.mean(0), (between + q.variance.double().mean(0).diag()).to(q.mean))
@@ -65,13 +66,14 @@ def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: i
     Raises ValueError where q is not a diagonal Gaussian.
     """
     check_images(model, x)
+    samples = whole_number("samples", samples, 1)
     q, prior = model.encode(x), model.prior()
     one, many = each_dimension(q), each_dimension(prior)
-    with random_stream(seed):
+    with random_stream(whole_number("seed", seed, 0)):
         z = q.sample((samples,))  # (K, N, d)
     own = q.log_prob(z).flatten().double()
     mixture, product = [], []
-    for block in z.flatten(0, 1).split(BLOCK):
+    for block in z.flatten(0, 1).split(max(1, MEMORY // (32 * q.mean.numel()))):
         each = one.log_prob(block[:, None]).double()  # (block, N, d)
         mixture.append(each.sum(-1).logsumexp(1) - math.log(len(x)))
         product.append((each.logsumexp(1) - math.log(len(x))).sum(-1))

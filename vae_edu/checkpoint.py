@@ -68,10 +68,10 @@ def load(path: str | Path) -> dict:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(f"there is no checkpoint {path}: check the path.") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): name another file.") from error
     except Exception as error:  # a foreign file can make the unpickler fail in any way
-        raise ValueError(
-            f"{path} is damaged or not a checkpoint of vae_edu: delete it or name another."
-        ) from error
+        raise ValueError(f"{path} is damaged or not a checkpoint of vae_edu: name another file.") from error
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of vae_edu: name another file.")
     if not isinstance(contents.get("version"), int):

@@ -69,10 +69,11 @@ def train(options: Namespace) -> int:
             print(f"python -m vae_edu train --resume --out {options.out} goes on.", file=sys.stderr)
         elif distributed.rank() == 0:
             numbers = _bound(vae, test, 1)
+            bits = numbers["bits_per_dimension"]
             print(
                 f"held-out ELBO {numbers['elbo']:.2f} nats per image (reconstruction "
-                f"{numbers['reconstruction']:.2f}, KL {numbers['kl']:.2f}), "
-                f"{numbers['bits_per_dimension']:.4f} bits per dimension: {options.out}"
+                f"{numbers['reconstruction']:.2f}, KL {numbers['kl']:.2f})"
+                f"{'' if bits is None else f', {bits:.4f} bits per dimension'}: {options.out}"
             )
     return 130 if history.interrupted else 0
 
@@ -156,12 +157,13 @@ def _table(numbers: dict[str, Any]) -> str:
         error = numbers.get(f"{key}_standard_error")
         return f"{name:<32}{numbers[key]:>12.4f}" + (f" ± {error:<8.4f}" if error else " " * 11) + f" {unit}"
 
+    has_bits = numbers["bits_per_dimension"] is not None
     lines = [
         f"{numbers['images']} held-out images of {numbers['data']}; ± the standard error over the images",
         line("ELBO", "elbo"),
         line("  reconstruction, E[log p(x|z)]", "reconstruction"),
         line("  KL(q(z|x), p(z))", "kl"),
-        line("-ELBO, in bits", "bits_per_dimension", "bits per dimension"),
+        *([line("-ELBO, in bits", "bits_per_dimension", "bits per dimension")] if has_bits else []),
         line("log p(x), importance sampling", "log_p_x"),
         line("  error of the sampling", "log_p_x_sampling_error"),
     ]
@@ -179,7 +181,9 @@ def _bound(vae: VAE, x: Tensor, samples: int, seed: int = 0) -> dict[str, float]
     numbers = {}
     for name, values in {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}.items():
         numbers[name], numbers[f"{name}_standard_error"] = _mean(values)
-    numbers["bits_per_dimension"] = bits_per_dimension(numbers["elbo"], math.prod(vae.image_shape))
+    discrete = vae.likelihood == "bernoulli"
+    bits = bits_per_dimension(numbers["elbo"], math.prod(vae.image_shape)) if discrete else None
+    numbers["bits_per_dimension"] = bits
     return numbers
 
 

@@ -12,10 +12,14 @@ def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20)
     """I(zⱼ; v_f) in nats, of each dimension of z (N, latent_dim) and each factor (N,): (factors, latent_dim).
 
     Both sides are cut into `bins` classes of equal counts, whole-numbered factors with at most that
-    many values into one class a value. The counts of N images overstate it by about
-    (bins − 1)²/2N (Miller 1955), which is subtracted.
+    many values into one class a value. The counts of N images overstate the information of independent
+    pairs by about (bins − 1)²/2N (Miller 1955), which is subtracted from all; take N of some thousands.
+    Raises ValueError for other shapes and for numbers that are not finite.
     """
     whole_number("bins", bins, 2)
+    for name, values in {"the codes": z, **factors}.items():
+        if len(values) != len(z) or values.dim() != 1 + (values is z) or not values.isfinite().all():
+            raise ValueError(f"{name}: give z (N, latent_dim) and each factor (N,), of finite numbers.")
     codes = [_classes(column, bins) for column in z.T]
     rows = []
     for factor in factors.values():
@@ -33,22 +37,26 @@ def mutual_information_gap(z: Tensor, factors: Mapping[str, Tensor], bins: int =
     """MIG: (largest − second largest of I(zⱼ; v_f) over j) / H(v_f), for each factor, from 0 to 1.
 
     1: one dimension alone says all about the factor. 0: two dimensions share it, or none knows it
-    (Chen et al. 2018, section 4.1). z: (N, latent_dim) with latent_dim of 2 or more.
+    (Chen et al. 2018, section 4.1). z: (N, latent_dim). Raises ValueError as `mutual_information` does, for
+    a single latent dimension, and for a factor that is the same for all images.
     """
+    constant = [name for name, values in factors.items() if (values == values[0]).all()]
+    if z.shape[-1] < 2 or constant:
+        raise ValueError(f"a gap is between two dimensions, of a factor that varies; constant: {constant}.")
     best = mutual_information(z, factors, bins).topk(2, dim=1).values
     gaps = (best[:, 0] - best[:, 1]) / entropies(factors, bins).to(best)
     return dict(zip(factors, gaps.tolist(), strict=True))
 
 
 def _classes(values: Tensor, bins: int) -> Tensor:
-    """The class of every value, (N,), counted from 0."""
+    """The class of every value, (N,), counted from 0; none is empty."""
     distinct, place = values.unique(return_inverse=True)
     if len(distinct) <= bins:
         return place
     edges = torch.quantile(
         values.double(), torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1].to(values.device)
     )
-    return torch.bucketize(values.double(), edges)
+    return torch.bucketize(values.double().contiguous(), edges).unique(return_inverse=True)[1]
 
 
 def _information(v: Tensor, z: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """Editing images (lecture section 8): encode, modify some dimensions of z, decode."""
 
+import operator
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from vae_edu.arguments import whole_number
 from vae_edu.generate import Drawn
 from vae_edu.interface import LatentVariableModel, check_images
 from vae_edu.randomness import random_stream
@@ -28,7 +30,7 @@ def edit(
     """
     check_images(model, x)
     q = model.encode(x)  # 1
-    with random_stream(seed):
+    with random_stream(whole_number("seed", seed, 0)):
         z = q.sample() if sample_code else q.mean  # 2
         p = model.decode(changed(z, changes))  # 3, 4
         return Drawn(changed(z, changes), p.mean, p.sample())  # 5
@@ -37,19 +39,25 @@ def edit(
 def changed(z: Tensor, changes: Mapping[int, float | Tensor]) -> Tensor:
     """A copy of the codes z (…, latent_dim) with the dimensions {j: value} set, the others as they were.
 
-    Raises ValueError for an unknown dimension or a value of another shape than (…) or ().
+    Raises ValueError for an unknown dimension, a value of another shape than (…) or (), or one not finite.
     """
     z = z.clone()
     for dim, value in changes.items():
-        if isinstance(dim, bool) or not isinstance(dim, int) or not 0 <= dim < z.shape[-1]:
+        try:
+            known = not isinstance(dim, bool) and 0 <= operator.index(dim) < z.shape[-1]
+        except TypeError:
+            known = False
+        if not known:
             raise ValueError(f"there is no latent dimension {dim!r}: they are 0 to {z.shape[-1] - 1}.")
         value = torch.as_tensor(value).to(z)
+        if not value.isfinite().all():
+            raise ValueError(f"the value of dimension {dim} is not finite: give a number, such as -2 or 2.")
         if value.shape not in ((), z.shape[:-1]):
             raise ValueError(
                 f"the value of dimension {dim} has shape {tuple(value.shape)}: give one number, "
                 f"or one an image, {tuple(z.shape[:-1])}."
             )
-        z[..., dim] = value
+        z[..., operator.index(dim)] = value
     return z
 
 
@@ -71,11 +79,12 @@ def interpolate(a: Tensor, b: Tensor, steps: int = 9, *, spherical: bool = False
     the codes a and b (…, latent_dim), with sin((1 − t)ω)/sin ω and sin(tω)/sin ω for weights, ω the angle
     between them (Shoemake 1985; White 2016): lengths stay typical of N(0, I) in many dimensions,
     where a straight line passes too close to 0.
-    Raises ValueError for fewer than 2 steps, different shapes, or codes that are 0 or opposite.
+    Raises ValueError for fewer than 2 steps, different shapes, integers, or codes that are 0 or opposite.
     """
-    if steps < 2 or a.shape != b.shape:
+    steps = whole_number("steps", steps, 2)
+    if a.shape != b.shape or not a.is_floating_point():
         raise ValueError(
-            f"from {tuple(a.shape)} to {tuple(b.shape)} in {steps} steps: give one shape, 2 steps or more."
+            f"from {tuple(a.shape)} to {tuple(b.shape)}: give two tensors of one shape, of floats."
         )
     t = torch.linspace(0, 1, steps).to(a).reshape(-1, *[1] * a.dim())
     if not spherical:
@@ -96,13 +105,16 @@ def directions(z: Tensor, factors: Mapping[str, Tensor], labels: Tensor | None =
     The least-squares fit z ≈ c_label + Σ_f d_f · factor_f over codes z (N, latent_dim), with a constant
     for every label, so that "thicker" is not "more often an 8". factors: name → (N,), known or measured.
     z + s·d_f is the code of the image with s more of the factor, as far as the decoder is linear.
-    Raises ValueError where the factors cannot be told apart, or are not finite.
+    Raises ValueError where the factors cannot be told apart, are not (N,), or not finite.
     """
+    for name, values in {"z": z, **factors}.items():
+        if len(values) != len(z) or values.dim() != 1 + (values is z) or not values.isfinite().all():
+            raise ValueError(f"{name}: give z (N, latent_dim) and each factor (N,), of finite numbers.")
+    if not factors:
+        raise ValueError("there are no factors: name one at least.")
     labels = torch.zeros(len(z), dtype=torch.long) if labels is None else labels
     columns = [*torch.stack([v.to(z) for v in factors.values()]), *(labels == c for c in labels.unique())]
     table = torch.stack([column.to(z).double() for column in columns], dim=1)  # (N, factors + labels)
-    if not table.isfinite().all():
-        raise ValueError("a factor holds values that are not finite: leave those images out.")
     scale = table.square().mean(0).sqrt().clamp(min=1e-12)
     if torch.linalg.matrix_rank(table / scale) < table.shape[1]:
         raise ValueError(
@@ -119,7 +131,14 @@ def move(
     """Means of p(x|z + s·direction) for each strength s: an edit by a named factor.
 
     x: (B, C, H, W), z the mean of q(z|x). Returns (len(strengths), B, C, H, W).
+    Raises ValueError for shapes that do not fit.
     """
     check_images(model, x)
-    strengths = torch.as_tensor(strengths).to(direction)
-    return model.decode(model.encode(x).mean + strengths[:, None, None] * direction).mean
+    z = model.encode(x).mean
+    direction, strengths = direction.to(z), torch.as_tensor(strengths).to(z)
+    if direction.shape != z.shape[-1:] or strengths.dim() != 1:
+        raise ValueError(
+            f"direction is {tuple(direction.shape)}, strengths {tuple(strengths.shape)}: "
+            f"give ({z.shape[-1]},) and a list of numbers."
+        )
+    return model.decode(z + strengths[:, None, None] * direction).mean

@@ -27,8 +27,11 @@ def measure(x: Tensor) -> Measures:
 
     ink = Σ w; centre = Σ w·place / ink; slant = −Cov(column, row) / Var(row), since rows count downwards;
     width² = Var(column) − slant² Var(row), what is left when the shear is undone; height² = Var(row).
-    (Hu 1962 introduced moments as features of shapes.) An empty image has NaN everywhere but in ink.
+    (Hu 1962 introduced moments as features of shapes.) What has no value is NaN: all but the ink of an
+    empty image, slant and width of ink in a single row. Raises ValueError for pixels that are not floats.
     """
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() < 3:
+        raise ValueError("measure needs a tensor of floating-point images, (…, C, H, W), such as images.x.")
     w = x.sum(-3).double()  # (…, H, W)
     rows = torch.arange(w.shape[-2], device=x.device, dtype=w.dtype)[:, None]
     columns = torch.arange(w.shape[-1], device=x.device, dtype=w.dtype)

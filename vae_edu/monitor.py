@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from vae_edu.arguments import whole_number
 from vae_edu.elbo import derivation, elbo
 from vae_edu.grid import Grid
 from vae_edu.train import History
@@ -24,15 +25,18 @@ def monitor(
     mean over `samples` draws. draw: called with these curves each time, for a figure that grows.
     """
 
+    samples = whole_number("samples", samples, 1)
+
     def watch(model: nn.Module, history: History) -> None:
+        images = x.to(model.prior().mean.device)
         if grid is None:
-            reconstruction, kl = elbo(model, x, samples)
+            reconstruction, kl = elbo(model, images, samples)
             values = {"reconstruction": reconstruction, "kl": kl, "elbo": reconstruction - kl}
         else:
-            reconstruction, minus_kl, gap = derivation(model, x, grid)["D6"].values()
-            bound = reconstruction + minus_kl
-            values = {"reconstruction": reconstruction, "kl": -minus_kl, "elbo": bound}
-            values |= {"log p(x)": bound + gap, "gap": gap}
+            lines = derivation(model, images, grid)
+            reconstruction, minus_kl, gap = lines["D6"].values()
+            values = {"reconstruction": reconstruction, "kl": -minus_kl, "elbo": reconstruction + minus_kl}
+            values |= {"log p(x)": sum(lines["D1"].values()), "gap": gap}  # D1: the integral itself
         for name, value in values.items():
             history.watched.setdefault(name, []).append(value.mean().item())
         if draw is not None:

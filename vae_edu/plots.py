@@ -213,14 +213,16 @@ def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes
     bounds = {"ELBO": watched["elbo"]}
     if known := "log p(x)" in watched:
         divergences["KL(q(z|x), p(z|x)): the gap"] = watched["gap"]
-        bounds = {"log p(x), exact": watched["log p(x)"]} | bounds
+        bounds = {"log p(x), exact": watched["log p(x)"], "ELBO": watched["elbo"]}
     panels = {"E[log p(x|z)]: term 1": {"": watched["reconstruction"]}, "divergences": divergences}
     for ax, (name, series) in zip(axes, (panels | {"the bound": bounds}).items()):
         curves(series, xlabel="epoch", ylabel="nats per held-out image", title=name, ax=ax)
     axes[1].set_ylim(bottom=0)
     if known:
         epochs = np.arange(1, len(watched["elbo"]) + 1)
-        axes[2].fill_between(epochs, watched["elbo"], watched["log p(x)"], color=COLOURS[5], alpha=0.35)
+        band = {"color": COLOURS[1], "alpha": 0.2, "linewidth": 0, "label": "the gap"}
+        axes[2].fill_between(epochs, watched["elbo"], watched["log p(x)"], **band)
+        axes[2].legend(edgecolor="none", loc="lower right")
     figure.suptitle(title)
     return axes[2]
 
@@ -234,8 +236,11 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
 
     def show(values: Any) -> None:
         try:
+            from IPython import get_ipython
             from IPython.display import display
         except ImportError:
+            return
+        if get_ipython() is None:
             return
         figure = draw(values).figure
         plt.close(figure)  # or the notebook would show it a second time

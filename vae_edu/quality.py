@@ -64,8 +64,11 @@ def nearest(x: Tensor, train: Tensor) -> Nearest:
     """For every image of x (N, …) the training image that differs least, in Euclidean distance.
 
     ‖a − b‖² = ‖a‖² − 2 a·b + ‖b‖², so that all pairs are one matrix product.
+    Raises ValueError where the images differ in shape, or there are none to compare with.
     """
-    flat = train.flatten(1)
-    squares = flat.square().sum(1)
-    index = torch.cat([(squares - 2 * part @ flat.T).argmin(1) for part in x.flatten(1).split(BLOCK)])
-    return Nearest(index, (x - train[index]).flatten(1).norm(dim=1))
+    if x.shape[1:] != train.shape[1:] or not len(train):
+        raise ValueError(f"x is {tuple(x.shape)}, train {tuple(train.shape)}: give images of one shape.")
+    x, train = x.flatten(1), train.flatten(1)
+    squares = train.square().sum(1)
+    index = torch.cat([(squares - 2 * part @ train.T).argmin(1) for part in x.split(BLOCK)])
+    return Nearest(index, (x - train[index]).norm(dim=1))

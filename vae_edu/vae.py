@@ -16,6 +16,7 @@ from vae_edu.networks import conv_decoder, conv_encoder, mlp
 from vae_edu.randomness import random_stream
 
 LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
+SPEED = 10  # of the one σ: Adam moves each weight by about lr a step, too slowly for a single number
 
 
 class VAE(nn.Module):
@@ -48,8 +49,8 @@ class VAE(nn.Module):
         min_sigma: float = 0.1,
     ):
         super().__init__()
-        if len(image_shape) != 3:
-            raise ValueError(f"image_shape = {tuple(image_shape)} must be (channels, height, width).")
+        if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
+            raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")
         self.image_shape = tuple(whole_number("image_shape", size, 1) for size in image_shape)
         self.latent_dim = whole_number("latent_dim", latent_dim, 1)
         if likelihood not in LIKELIHOODS:
@@ -85,7 +86,7 @@ class VAE(nn.Module):
         }
         self.about: dict[str, Any] = {}
         if likelihood == "gaussian_one_sigma":
-            self.logvar = nn.Parameter(torch.tensor(-3.0))
+            self.scaled_logvar = nn.Parameter(torch.tensor(-3.0 / SPEED))  # log σ² / SPEED
         self.register_buffer("zero", torch.zeros(self.latent_dim), persistent=False)
         self.to(device())
 
@@ -108,7 +109,9 @@ class VAE(nn.Module):
         drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
         if self.likelihood == "bernoulli":
             return Independent(Pixels(logits=drawn), 3)
-        mu, logvar = drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, self.logvar)
+        mu, logvar = (
+            drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, SPEED * self.scaled_logvar)
+        )
         floor = torch.tensor(self.min_logvar).to(drawn)
         return diagonal_gaussian(mu.sigmoid(), torch.logaddexp(logvar, floor).expand_as(mu), 3)
 
