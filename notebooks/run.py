@@ -63,6 +63,7 @@ def run(path: Path, inplace: bool) -> tuple[float, str | None]:
             timeout=CELL_SECONDS,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,  # how output arrives in pieces differs from run to run
             resources={"metadata": {"path": str(FOLDER)}},
             on_cell_start=count,
             extra_arguments=["--log-level=40"],  # no note on stderr that the kernel talks over TCP

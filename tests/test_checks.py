@@ -140,7 +140,7 @@ RIGHT = {
             ]
         ),
     ],
-    "bits_per_dimension": [
+    "bits_per_dim": [
         lambda log_p_x, dimensions: -log_p_x / math.log(2) / dimensions,
         lambda log_p_x, dimensions: -log_p_x.double() * math.log2(math.e) / dimensions,
     ],
@@ -156,7 +156,7 @@ RIGHT = {
         lambda x_hat, x: (x_hat.double() - x).norm() / x.numel() ** 0.5,
         lambda x_hat, x: float((x_hat - x).square().mean()) ** 0.5,
     ],
-    "generate": [
+    "generate_images": [
         lambda eps, W, b, u: (torch.sigmoid(torch.nn.functional.linear(eps, W, b)) > u).float(),
         lambda eps, W, b, u: torch.stack(
             [1.0 * (v < 1 / (1 + (-(W @ e) - b).exp())) for e, v in zip(eps, u)]

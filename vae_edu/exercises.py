@@ -706,7 +706,7 @@ EXERCISES = {
         ],
         differentiable=True,
     ),
-    "bits_per_dimension": Exercise(
+    "bits_per_dim": Exercise(
         monitor.bits_per_dimension,
         "log_p_x is (B,), in nats, dimensions is the number of pixels; the answer is (B,)",
         lambda B, D, d: {"log_p_x": -100 * torch.rand(B) - 1, "dimensions": D * D},
@@ -790,7 +790,7 @@ EXERCISES = {
             ("1 / ((x_hat - x)**2).mean().sqrt()", "this is 1/σ"),
         ],
     ),
-    "generate": Exercise(
+    "generate_images": Exercise(
         lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).float(),
         "eps is (B, d), W is (D, d), b is (D,), u is (B, D); the answer is (B, D), of 0s and 1s",
         lambda B, D, d: {
