@@ -17,15 +17,21 @@ def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20)
     Raises ValueError for other shapes and for numbers that are not finite.
     """
     whole_number("bins", bins, 2)
-    for name, values in {"the codes": z, **factors}.items():
-        if len(values) != len(z) or values.dim() != 1 + (values is z) or not values.isfinite().all():
-            raise ValueError(f"{name}: give z (N, latent_dim) and each factor (N,), of finite numbers.")
+    check_factors(z, factors)
     codes = [_classes(column, bins) for column in z.T]
     rows = []
     for factor in factors.values():
         v = _classes(factor.to(z.device), bins)
         rows.append(torch.stack([_information(v, code) for code in codes]))
     return torch.stack(rows)
+
+
+def check_factors(z: Tensor, factors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError, in one sentence, where the factors are not (N,) beside codes z (N, latent_dim)."""
+    dims = {"z": 2} | dict.fromkeys(factors, 1)
+    for name, values in {"z": z, **factors}.items():
+        if len(values) != len(z) or values.dim() != dims[name] or not values.isfinite().all():
+            raise ValueError(f"{name}: give z (N, latent_dim) and each factor (N,), of finite numbers.")
 
 
 def entropies(factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:

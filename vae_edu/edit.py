@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from vae_edu.arguments import whole_number
+from vae_edu.disentangle import check_factors
 from vae_edu.generate import Drawn
 from vae_edu.interface import LatentVariableModel, check_images
 from vae_edu.randomness import random_stream
+from vae_edu.units import code_means
 
 
 @torch.no_grad()
@@ -32,8 +34,9 @@ def edit(
     q = model.encode(x)  # 1
     with random_stream(whole_number("seed", seed, 0)):
         z = q.sample() if sample_code else q.mean  # 2
-        p = model.decode(changed(z, changes))  # 3, 4
-        return Drawn(changed(z, changes), p.mean, p.sample())  # 5
+        z = changed(z, changes)  # 3
+        p = model.decode(z)  # 4
+        return Drawn(z, p.mean, p.sample())  # 5
 
 
 def changed(z: Tensor, changes: Mapping[int, float | Tensor]) -> Tensor:
@@ -67,8 +70,7 @@ def traverse(model: LatentVariableModel, x: Tensor, dim: int, values: Sequence[f
 
     x: (B, C, H, W). Returns (len(values), B, C, H, W). Raises ValueError as `edit` does.
     """
-    check_images(model, x)
-    z = model.encode(x).mean
+    z = code_means(model, x)
     return model.decode(torch.stack([changed(z, {dim: float(value)}) for value in values])).mean
 
 
@@ -107,13 +109,11 @@ def directions(z: Tensor, factors: Mapping[str, Tensor], labels: Tensor | None =
     z + s·d_f is the code of the image with s more of the factor, as far as the decoder is linear.
     Raises ValueError where the factors cannot be told apart, are not (N,), or not finite.
     """
-    for name, values in {"z": z, **factors}.items():
-        if len(values) != len(z) or values.dim() != 1 + (values is z) or not values.isfinite().all():
-            raise ValueError(f"{name}: give z (N, latent_dim) and each factor (N,), of finite numbers.")
+    check_factors(z, factors)
     if not factors:
         raise ValueError("there are no factors: name one at least.")
     labels = torch.zeros(len(z), dtype=torch.long) if labels is None else labels
-    columns = [*torch.stack([v.to(z) for v in factors.values()]), *(labels == c for c in labels.unique())]
+    columns = [*factors.values(), *(labels == c for c in labels.unique())]
     table = torch.stack([column.to(z).double() for column in columns], dim=1)  # (N, factors + labels)
     scale = table.square().mean(0).sqrt().clamp(min=1e-12)
     if torch.linalg.matrix_rank(table / scale) < table.shape[1]:
@@ -133,8 +133,7 @@ def move(
     x: (B, C, H, W), z the mean of q(z|x). Returns (len(strengths), B, C, H, W).
     Raises ValueError for shapes that do not fit.
     """
-    check_images(model, x)
-    z = model.encode(x).mean
+    z = code_means(model, x)
     direction, strengths = direction.to(z), torch.as_tensor(strengths).to(z)
     if direction.shape != z.shape[-1:] or strengths.dim() != 1:
         raise ValueError(
