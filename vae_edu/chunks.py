@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vae_edu.arguments import whole_number
+from vae_edu.progress import progress_bar
 
 MEMORY = 2**25  # bytes: 32 MiB of intermediate results at a time, which caches like
 
@@ -28,16 +29,24 @@ class _Allocations(TorchDispatchMode):
 
 
 def in_chunks(
-    work: Callable[[Tensor, int, int], Any], x: Tensor, codes: int, memory: int = MEMORY
+    work: Callable[[Tensor, int, int], Any],
+    x: Tensor,
+    codes: int,
+    memory: int = MEMORY,
+    progress: bool = False,
 ) -> Iterator[Iterator[Any]]:
     """For each block of images x (B, …) in turn, the results of work(block, start, stop) over all codes.
 
-    Blocks and stretches of codes are as large as `memory` bytes allow.
+    Blocks and stretches of codes are as large as `memory` bytes allow. progress: whether to show a bar.
     Raises ValueError where not even one image with one code fits.
     """
     b, k = chunk_sizes(lambda b, k: work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, memory)
-    for block in x.split(b):
-        yield (work(block, start, min(start + k, codes)) for start in range(0, codes, k))
+    # until it has seen so large a block, glibc gives freed memory back, and fresh pages are dear
+    torch.empty(MEMORY - 2**16, dtype=torch.uint8)
+    with progress_bar(total=len(x), unit="image", shown=progress) as bar:
+        for block in x.split(b):
+            yield (work(block, start, min(start + k, codes)) for start in range(0, codes, k))
+            bar.update(len(block))
 
 
 def chunk_sizes(

@@ -152,6 +152,43 @@ def evaluate(options: Namespace) -> int:
     return 0
 
 
+def reproduce(options: Namespace) -> int:
+    """Train and measure one row of a published table, and print it beside the paper's."""
+    from vae_edu import reproduce as paper
+
+    if options.resume and not options.out:
+        raise ValueError("--resume needs --out, the file to go on with.")
+    if options.out:
+        checkpoint.check_path(options.out)
+        if not options.resume and Path(options.out).exists():
+            raise ValueError(f"{options.out} exists already: --resume goes on with it, or name another.")
+    name = _data_name(options.data)
+    x, test = load_images(name).x, load_images(name, "test", n=options.n).x
+    if options.resume and Path(options.out).exists():
+        vae = VAE.load(options.out)
+        if vae.about.get("k") != options.k:
+            raise ValueError(
+                f"{options.out} was not made by this command with --k {options.k}: name another."
+            )
+        epochs = vae.about["epochs"]
+    else:
+        vae, epochs = paper.network(x, options.seed), options.epochs
+        if epochs is None:
+            minutes = options.budget or (3 if vae.zero.device.type == "cpu" else math.inf)
+            epochs = paper.affordable_epochs(x, options.k, minutes) if minutes < math.inf else paper.EPOCHS
+        vae.about = {"data": name, "binarize": "stochastic", "k": options.k, "epochs": epochs}
+    print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
+    if paper.train(vae, x, options.k, epochs, seed=options.seed, checkpoint=options.out).interrupted:
+        return 130
+    command = f"python -m vae_edu reproduce iwae --k {options.k} --epochs {epochs} --seed {options.seed}"
+    run = {"command": command, "data": name, "k": options.k, "epochs": epochs}
+    run |= {"training_minutes": round(vae.about["training_minutes"], 2), "machine": paper.machine()}
+    run |= {"images": len(test), "samples": options.samples}
+    run |= paper.evaluate(vae, test, options.samples, seed=options.seed)
+    print(json.dumps(run, allow_nan=False) if options.json else paper.table([run]))
+    return 0
+
+
 def _table(numbers: dict[str, Any]) -> str:
     def line(name: str, key: str, unit: str = "nats per image") -> str:
         error = numbers.get(f"{key}_standard_error")

@@ -67,14 +67,22 @@ def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> T
 def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
     """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from grey x in [0, 1]: (B,).
 
-    Stochastic binarization (Salakhutdinov & Murray 2008), called dynamic by Burda et al. (2016).
     Raises ValueError for pixels outside [0, 1], and as `negative_elbo` does.
+    """
+    return negative_elbo(model, draw_binary(x), beta)
+
+
+def draw_binary(x: Tensor) -> Tensor:
+    """x_b ∼ Bernoulli(x), pixel by pixel, for grey x in [0, 1], of its shape and dtype.
+
+    Stochastic binarization (Salakhutdinov & Murray 2008), called dynamic where it is done in every step
+    (Burda et al. 2016). Raises ValueError for pixels outside [0, 1].
     """
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError("a grey pixel is the probability of a 1: give pixels in [0, 1], without NaN.")
     like = {"dtype": x.dtype, "device": x.device}
     uniform = for_whole_batch(lambda rows: torch.rand(rows, *x.shape[1:], **like), len(x))
-    return negative_elbo(model, (uniform < x).to(x), beta)
+    return (uniform < x).to(x)
 
 
 def _elbo(model: LatentVariableModel, x: Tensor, samples: int, q: Encode, analytic: bool) -> Elbo:

@@ -22,7 +22,18 @@ def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Indepe
 
     mu, logvar: one shape, (…, d) for codes, (…, C, H, W) with event_dims=3 for images.
     """
-    return Independent(Normal(mu, (0.5 * logvar).exp()), event_dims)
+    normal = Normal(mu, (0.5 * logvar).exp())
+    return GaussianCodes(normal, 1) if event_dims == 1 else Independent(normal, event_dims)
+
+
+class GaussianCodes(Independent):
+    """A diagonal Gaussian over codes (…, d), with a log_prob of fewer passes than PyTorch's."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """−½ Σᵢ (zᵢ − μᵢ)²/σᵢ² − Σᵢ log σᵢ − ½ d log 2π, in nats: (…)."""
+        mu, sigma = self.base_dist.loc, self.base_dist.scale
+        constant = sigma.log().sum(-1) + 0.5 * math.log(2 * math.pi) * self.event_shape[0]
+        return -0.5 * ((value - mu) / sigma).square().sum(-1) - constant
 
 
 def each_dimension(p: Distribution) -> Normal:

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from vae_edu.arguments import whole_number
 from vae_edu.interface import LatentVariableModel
@@ -49,5 +48,5 @@ def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
     places = torch.special.ndtri(quantiles).to(prior.mean)
     z = torch.stack(torch.meshgrid(places, places.flip(0), indexing="xy"), dim=-1)  # (points, points, 2)
     with random_stream(0):
-        p: Distribution = model.decode(z)
+        p = model.decode(z)
         return Drawn(z, p.mean, p.sample())

@@ -6,7 +6,7 @@ Everything stays in the log domain, in nats per image, and in chunks of at most 
 import math
 import warnings
 from collections.abc import Callable
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,7 @@ from vae_edu.arguments import whole_number
 from vae_edu.chunks import MEMORY, in_chunks
 from vae_edu.grid import Grid
 from vae_edu.interface import Encode, LatentVariableModel, check_grid, check_images, log_likelihoods
-from vae_edu.randomness import random_stream
+from vae_edu.randomness import random_stream, sample
 
 TOO_COARSE, TOO_SMALL = 0.05, 1e-3  # an error in nats, and a share of the posterior, that deserve a warning
 
@@ -77,27 +77,27 @@ def importance_sampling(
     q: Encode | None = None,
     seed: int = 0,
     memory: int = MEMORY,
+    progress: bool = False,
 ) -> SampleEstimate:
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x) with K samples zₖ ∼ q(z|x), new ones for every image.
 
     Its mean over the samples is the importance-weighted bound for K (Burda et al. 2016): the ELBO for
     K = 1, and closer to log p(x) for each larger K.
     x: (B, …). samples: K. q: images → the proposal, one row each; model.encode without it.
-    Raises ValueError for images that do not fit, or K below 1.
+    progress: whether to show a bar. Raises ValueError for images that do not fit, or K below 1.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
-    q = q or model.encode
-    return _estimate(lambda x, k: log_importance_weights(model, x, k, q), x, samples, seed, memory)
+    q = lru_cache(maxsize=1)(q or model.encode)  # one encoding for all the samples of a block
+    return _estimate(lambda x, k: log_importance_weights(model, x, k, q), x, samples, seed, memory, progress)
 
 
 def log_importance_weights(
     model: LatentVariableModel, x: Tensor, samples: int, q: Encode | None = None
 ) -> Tensor:
     """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x): (samples, B). Has gradients."""
-    samples, proposal = whole_number("samples", samples, 1), (q or model.encode)(x)
-    draw = proposal.rsample if proposal.has_rsample else proposal.sample
-    z = draw((samples,))  # (K, B, latent_dim)
+    proposal = (q or model.encode)(x)
+    z = sample(proposal, whole_number("samples", samples, 1))  # (K, B, latent_dim)
     return model.log_joint(x, z) - proposal.log_prob(z)
 
 
@@ -167,7 +167,12 @@ def grid_estimate(sums: Tensor, grid: Grid, stacklevel: int = 4) -> GridEstimate
 
 
 def _estimate(
-    log_weights: Callable[[Tensor, int], Tensor], x: Tensor, samples: int, seed: int, memory: int
+    log_weights: Callable[[Tensor, int], Tensor],
+    x: Tensor,
+    samples: int,
+    seed: int,
+    memory: int,
+    progress: bool = False,
 ) -> SampleEstimate:
     """From log_weights(images, k), (k, b), the logarithm of the mean weight and its standard error."""
 
@@ -176,7 +181,7 @@ def _estimate(
         return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
 
     with random_stream(whole_number("seed", seed, 0)):
-        parts = in_chunks(work, x, samples, memory)
+        parts = in_chunks(work, x, samples, memory, progress)
         total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
     effective = (2 * total - squares).exp()
     if samples == 1:

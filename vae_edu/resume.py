@@ -11,17 +11,22 @@ from torch import nn
 from vae_edu import checkpoint
 
 
+def count(data: Any) -> int:
+    """How many images the data hold: a tuple of tensors has one row each for every image."""
+    return len(data[0] if isinstance(data, tuple) else data)
+
+
 def describe(model: nn.Module, data: Any, held_out: Any) -> dict[str, Any]:
     """What a resumed run shares with the first: its weights and its data, known by three rows."""
-    rows = [0, _count(data) // 2, _count(data) - 1]
+    rows = [0, count(data) // 2, count(data) - 1]
     columns = data if isinstance(data, tuple) else (getattr(data, "x", data),)
     sample = [zlib.crc32(column[rows].detach().cpu().contiguous().numpy().tobytes()) for column in columns]
     return {
         "weights": {name: list(value.shape) for name, value in model.state_dict().items()},
         "trained": [name for name, weight in model.named_parameters() if weight.requires_grad],
-        "images": _count(data),
+        "images": count(data),
         "sample of the data": sample,
-        "held out": 0 if held_out is None else _count(held_out),
+        "held out": 0 if held_out is None else count(held_out),
     }
 
 
@@ -82,7 +87,3 @@ def resume(
     torch.set_rng_state(saved["random"]["cpu"])
     if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:
         torch.cuda.set_rng_state(saved["random"]["cuda"], device)
-
-
-def _count(data: Any) -> int:
-    return len(data[0] if isinstance(data, tuple) else data)

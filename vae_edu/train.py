@@ -48,7 +48,8 @@ def fit(
     *,
     held_out: Any = None,
     batch_size: int = 128,
-    lr: float = 1e-3,
+    lr: float | Callable[[float], float] = 1e-3,
+    eps: float = 1e-8,
     seed: int = 0,
     device: torch.device | str | None = None,
     unit: str = "nats per image",
@@ -60,6 +61,7 @@ def fit(
 
     model: changed in place. loss: returns one value an image, (B,); the only mean is taken here.
     data, held_out: a tensor (N, …), a tuple of tensors, or `Images`; a batch is rows of the same kind.
+    lr, eps: of Adam. A schedule is a function of the share of the steps done, from 0 to 1, that gives lr.
     device: `vae_edu.device()` unless given; model and data are moved there once.
     seed: fixes the order of the images and the random draws of the loss; the caller's stay untouched.
     checkpoint: a file, written after every epoch and on Ctrl-C. Where it exists already, training
@@ -76,13 +78,16 @@ def fit(
     """
     epochs, batch_size = whole_number("epochs", epochs, 1), whole_number("batch_size", batch_size, 1)
     seed = whole_number("seed", seed, 0)
-    _check(model, data, held_out, lr)
-    device, n = vae_edu.device(device), _count(data)
+    rates = [lr(epoch / epochs) for epoch in range(epochs)] if callable(lr) else [lr]
+    _check(model, data, held_out, rates, eps)
+    device, n = vae_edu.device(device), resume.count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
     mean_loss = parallel(_MeanLoss(model, loss, data))
-    optimizer = torch.optim.Adam(_trainable(model).values(), lr=lr, fused=True)
+    optimizer = torch.optim.Adam(_trainable(model).values(), lr=rates[0], eps=eps, fused=True)
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
-    settings = {"batch_size": batch_size, "lr": lr, "seed": seed, **resume.describe(model, data, held_out)}
+    settings = {"batch_size": batch_size, "lr": rates if callable(lr) else lr, "seed": seed}
+    settings |= {"eps": eps} if eps != 1e-8 else {}  # a checkpoint of an older version has none
+    settings |= resume.describe(model, data, held_out)
     with random_stream(seed), _stop_between_steps() as stop:
         resume.resume(checkpoint, model, optimizer, history, settings, epochs * steps)
         with progress_bar(
@@ -98,6 +103,8 @@ def fit(
                     _record(history, value, epoch)
                     optimizer.zero_grad()
                     value.backward()
+                    if callable(lr):
+                        optimizer.param_groups[0]["lr"] = lr((len(history.steps) - 1) / (epochs * steps))
                     optimizer.step()
                     bar.set_postfix_str(_losses(history), refresh=False)
                     bar.update()
@@ -135,9 +142,9 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     data = _to(device, data)
     total = 0.0
     with random_stream(seed), _evaluation(model):
-        for rows in torch.arange(_count(data), device=device).split(batch_size):
+        for rows in torch.arange(resume.count(data), device=device).split(batch_size):
             total += _sum_of_share(loss, model, data, rows).item()
-    return add_up(total) / _count(data)
+    return add_up(total) / resume.count(data)
 
 
 class _MeanLoss(nn.Module):
@@ -171,14 +178,14 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
         raise FloatingPointError(
             "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
         ) from error
-    if not isinstance(value, Tensor) or value.shape != (_count(batch),):
+    if not isinstance(value, Tensor) or value.shape != (resume.count(batch),):
         what = (
             f"the shape {tuple(value.shape)}"
             if isinstance(value, Tensor)
             else f"the type {type(value).__name__}"
         )
         raise ValueError(
-            f"the loss of {_count(batch)} images has {what}: return one value each, "
+            f"the loss of {resume.count(batch)} images has {what}: return one value each, "
             "summed over pixels and latents; `fit` takes the mean."
         )
     return value
@@ -230,10 +237,6 @@ def _to(device: torch.device, data: Any) -> Any:
     return tuple(column.to(device) for column in data) if isinstance(data, tuple) else data.to(device)
 
 
-def _count(data: Any) -> int:
-    return len(data[0] if isinstance(data, tuple) else data)
-
-
 def _take(data: Any, rows: Tensor) -> Any:
     return tuple(column[rows] for column in data) if isinstance(data, tuple) else data[rows]
 
@@ -252,12 +255,13 @@ def _check_data(data: Any) -> None:
         raise ValueError("the data hold no images: give at least one.")
 
 
-def _check(model: nn.Module, data: Any, held_out: Any, lr: float) -> None:
+def _check(model: nn.Module, data: Any, held_out: Any, rates: list[float], eps: float) -> None:
     _check_data(data)
     if held_out is not None:
         _check_data(held_out)
-    if not isinstance(lr, int | float) or not 0 < lr < math.inf:
-        raise ValueError(f"lr = {lr!r} must be a number above 0; 1e-3 is a good start.")
+    for name, value in [*(("lr", rate) for rate in rates), ("eps", eps)]:
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"{name} = {value!r} must be a number above 0; 1e-3 is a good start for lr.")
     if not _trainable(model):
         raise ValueError("the model has no weights to train: every parameter is frozen.")
 

@@ -7,15 +7,17 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent
+from torch.distributions import Independent
 
 from vae_edu import checkpoint, device
 from vae_edu.arguments import whole_number
+from vae_edu.bernoulli import BernoulliImage
 from vae_edu.gaussian import diagonal_gaussian
-from vae_edu.networks import conv_decoder, conv_encoder, mlp
+from vae_edu.networks import Tanh, conv_decoder, conv_encoder, mlp
 from vae_edu.randomness import random_stream
 
 LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": Tanh}
 SPEED = 10  # of the one σ: Adam moves each weight by about lr a step, too slowly for a single number
 
 
@@ -28,6 +30,7 @@ class VAE(nn.Module):
         "bernoulli": each pixel is 1 with a probability from the network; for binarized images.
     network: "mlp", or "cnn" for convolutions. hidden: the widths of the encoder's hidden layers, or the
         channels of its convolutions; the decoder mirrors them.
+    activation: of an mlp, "relu" or "tanh".
     min_sigma: the floor under a Gaussian decoder's σ, in grey levels: σ² = min_sigma² + exp(output).
         A pixel that never changes is described best by σ → 0, where its density is infinite; the
         floor says that differences below it do not count.
@@ -46,6 +49,7 @@ class VAE(nn.Module):
         *,
         network: str = "mlp",
         hidden: Sequence[int] | None = None,
+        activation: str = "relu",
         min_sigma: float = 0.1,
     ):
         super().__init__()
@@ -58,17 +62,21 @@ class VAE(nn.Module):
         if not 0 < min_sigma < math.inf:
             raise ValueError(f"min_sigma = {min_sigma!r} must be above 0; 0.1 is a tenth of the grey scale.")
         self.likelihood, self.min_logvar = likelihood, 2 * math.log(min_sigma)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {activation!r}: use {' or '.join(ACTIVATIONS)}.")
         hidden = (hidden,) if isinstance(hidden, int) else hidden
+        if network == "cnn" and activation != "relu":
+            raise ValueError("a CNN has ReLUs: leave activation out, or use an mlp.")
         if network == "cnn" and hidden is not None and not len(hidden):
             raise ValueError("a CNN needs at least one convolution: give its channels in hidden.")
         outputs = 2 if likelihood == "gaussian" else 1  # numbers for each pixel
         channels, *size = self.image_shape
         drawn = (outputs * channels, *size)
         if network == "mlp":
-            widths = (400,) if hidden is None else hidden
-            self.encoder = mlp([math.prod(self.image_shape), *widths, 2 * self.latent_dim])
+            widths, layer = (400,) if hidden is None else hidden, ACTIVATIONS[activation]
+            self.encoder = mlp([math.prod(self.image_shape), *widths, 2 * self.latent_dim], layer)
             self.encoder.insert(0, nn.Flatten())
-            self.decoder = mlp([self.latent_dim, *widths[::-1], math.prod(drawn)])
+            self.decoder = mlp([self.latent_dim, *widths[::-1], math.prod(drawn)], layer)
             self.decoder.append(nn.Unflatten(1, drawn))
         elif network == "cnn":
             widths = (16, 32) if hidden is None else hidden
@@ -82,6 +90,7 @@ class VAE(nn.Module):
             "likelihood": likelihood,
             "network": network,
             "hidden": [int(width) for width in widths],
+            "activation": activation,
             "min_sigma": float(min_sigma),
         }
         self.about: dict[str, Any] = {}
@@ -108,7 +117,7 @@ class VAE(nn.Module):
         drawn = self.decoder(z.reshape(-1, self.latent_dim))
         drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
         if self.likelihood == "bernoulli":
-            return Independent(Pixels(logits=drawn), 3)
+            return BernoulliImage(drawn)
         mu, logvar = (
             drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, SPEED * self.scaled_logvar)
         )
@@ -147,15 +156,3 @@ class VAE(nn.Module):
     def _check(self, x: Tensor) -> None:
         if x.shape[-3:] != self.image_shape:
             raise ValueError(f"x is {tuple(x.shape)}, but this model's images are {self.image_shape}.")
-
-
-class Pixels(Bernoulli):
-    """A Bernoulli for each pixel, that says what to do about grey ones."""
-
-    def _validate_sample(self, value: Tensor) -> None:
-        if not ((value == 0) | (value == 1)).all():
-            raise ValueError(
-                "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
-                "binarize the images, or use a Gaussian decoder."
-            )
-        super()._validate_sample(value)

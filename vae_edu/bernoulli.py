@@ -1,0 +1,47 @@
+"""Black-and-white images: every pixel a 1 with a probability of its own, one event an image."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, Independent
+
+FACTORS = 100  # at most so many numbers from [½, 1] are multiplied: 2⁻¹⁰⁰ is still a float32
+
+
+class BernoulliImage(Independent):
+    """p(x) = ∏ᵢ σ(lᵢ)^xᵢ (1 − σ(lᵢ))^(1−xᵢ) for logits l (…, C, H, W), and its logarithm in nats per image.
+
+    log_prob raises ValueError for grey pixels and FloatingPointError, where no gradient is asked for, for
+    logits that are not finite.
+    """
+
+    def __init__(self, logits: Tensor):
+        super().__init__(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Σᵢ log σ(aᵢ) with a = (2x − 1) l, since 1 − σ(l) = σ(−l). value: (…, C, H, W). Returns (…)."""
+        if not torch.equal(value.square(), value):
+            raise ValueError(
+                "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
+                "binarize the images, or use a Gaussian decoder."
+            )
+        if torch.is_grad_enabled():
+            return super().log_prob(value)
+        log_p = sum_log_sigmoid(self.base_dist.logits.flatten(-3), (2 * value - 1).flatten(-3))
+        if not log_p.isfinite().all():
+            raise FloatingPointError("the decoder's logits are not finite: train again with a lower lr.")
+        return log_p
+
+
+def sum_log_sigmoid(logits: Tensor, sign: Tensor) -> Tensor:
+    """Σᵢ log σ(sᵢ lᵢ) over the last dimension of logits l and signs s, (…, D) each: (…).
+
+    As Σ min(s l, 0) + Σ log ∏ σ(|l|): numbers between ½ and 1 are multiplied, many at a time, before a
+    logarithm is taken, since logarithms are dear and sigmoids cheap.
+    """
+    a = sign * logits
+    below = a.clamp(max=0).sum(-1)
+    D = a.shape[-1]
+    pieces = next(n for n in range(math.ceil(D / FACTORS), D + 1) if D % n == 0)
+    return below + a.abs_().sigmoid_().unflatten(-1, (pieces, -1)).prod(-1).log_().sum(-1)
