@@ -33,8 +33,8 @@ EVALUATE = """the keys of --json: means over the images, in nats per image unles
   ..._standard_error            the standard error over the images
   active_units                  latent dimensions whose mean of q(z|x) has a variance above 0.01
   images, latent_dim, data      what it was measured on; counts, and the name of the data"""
-REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of codes, on MNIST
-binarized anew in every step; 784-200-200-50-200-200-784 with tanh; -log p(x) with 5000 samples an image.
+REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of codes.
+784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every step; -log p(x) with 5000 samples.
 The paper's schedule of the learning rate takes 3280 epochs; with fewer it is scaled down.
 On a CPU the measurement takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
