@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from vae_edu import device, strokes
 from vae_edu.arguments import whole_number
@@ -37,6 +38,16 @@ class Images:
         if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
             index = [int(index)]
         return self._map(lambda column: column[index])
+
+    def shrink(self, factor: int = 2) -> "Images":
+        """Smaller images, each pixel the mean of factor × factor; labels and factors stay what they were.
+
+        Raises ValueError where the factor does not divide height and width.
+        """
+        height, width = self.x.shape[-2:]
+        if height % whole_number("factor", factor, 1) or width % factor:
+            raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
+        return Images(avg_pool2d(self.x, factor), self.labels, self.factors)
 
     def to(self, device: torch.device | str) -> "Images":
         return self._map(lambda column: column.to(device))

@@ -51,7 +51,8 @@ class PixelRNN(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """L0: log p(x) = Σₜ log p(x_t | x_1, …, x_{t−1}), exactly, in nats per image: (B,)."""
-        return -softplus((1 - 2 * x.flatten(1)) * self.logits(x)).sum(1)
+        logits = self.logits(x)
+        return -softplus((1 - 2 * x.flatten(1)) * logits).sum(1)
 
     def step(self, t: int, before: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The logit of pixel t, (B,), from the pixels before it, (B, recent), and the new memory."""
