@@ -9,6 +9,28 @@ from vae_edu.checks import check, diagnose
 from vae_edu.exercises import EXERCISES, wrong_answer
 
 RIGHT = {
+    "chain_rule": [
+        lambda x, p: (x * p.log() + (1 - x) * (1 - p).log()).sum(1),
+        lambda x, p: torch.distributions.Bernoulli(p).log_prob(x).sum(-1),
+        lambda x, p: torch.stack(
+            [sum(math.log(b if a else 1 - b) * torch.ones(()) for a, b in zip(*rows)) for rows in zip(x, p)]
+        ),
+        lambda x, p: (2 * x - 1).double().mul(p).add(1 - x).log().sum(1),
+    ],
+    "standard_error": [
+        lambda log_p: (log_p.var() / len(log_p)).sqrt(),
+        lambda log_p: float(log_p.double().std()) / len(log_p) ** 0.5,
+        lambda log_p: ((log_p - log_p.mean()).square().sum() / (len(log_p) - 1) / len(log_p)) ** 0.5,
+    ],
+    "shift": [
+        lambda x: torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1),
+        lambda x: x.roll(1, 1) * (torch.arange(x.shape[1]) > 0),
+    ],
+    "sample_pixels": [
+        lambda W, b, u: _sequential(W, b, u),
+        lambda W, b, u: _sequential(W.double(), b.double(), u.double()),
+        lambda W, b, u: torch.stack([_sequential(W, b, row[None])[0] for row in u]),
+    ],
     "l2_loss": [
         lambda x_hat, x: ((x_hat - x) ** 2).sum((1, 2, 3)),
         lambda x_hat, x: torch.stack(
@@ -210,7 +232,35 @@ RIGHT = {
             [(sorted(row)[-1] - sorted(row)[-2]) / h for row, h in zip(information, entropy)]
         ),
     ],
+    "importance_weighted_bound": [
+        lambda log_w, k: torch.stack([rows.logsumexp(0) - math.log(k) for rows in log_w.split(k)]).mean(0),
+        lambda log_w, k: (
+            (m := log_w.amax(0))
+            + (log_w - m).double().exp().reshape(-1, k, log_w.shape[1]).mean(1).log().mean(0)
+        ),
+    ],
+    "normalized_weights": [
+        lambda log_w: (log_w - log_w.logsumexp(0)).exp(),
+        lambda log_w: torch.nn.functional.softmax(log_w.double(), 0),
+        lambda log_w: (w := (log_w - log_w.amax(0)).exp()) / w.sum(0),
+    ],
+    "negative_iwae_bound": [
+        lambda log_likelihood, log_prior, log_q: (
+            math.log(len(log_q)) - torch.logsumexp(log_likelihood + log_prior - log_q, 0)
+        ),
+        lambda log_likelihood, log_prior, log_q: (
+            -(w := log_likelihood.double() + log_prior - log_q).amax(0) - (w - w.amax(0)).exp().mean(0).log()
+        ),
+    ],
 }
+
+
+def _sequential(W, b, u):
+    x = torch.zeros_like(u)
+    for t in range(u.shape[1]):
+        p = torch.sigmoid(b[t] + (x * W[t] * (torch.arange(u.shape[1]) < t)).sum(1))
+        x[:, t] = (p > u[:, t]).to(u)
+    return x
 
 
 def test_every_exercise_is_tested():
@@ -296,5 +346,5 @@ def test_checks_draw_nothing_from_the_learners_random_numbers(capsys):
 
 
 def test_unknown_exercise():
-    with pytest.raises(ValueError, match="the exercises are l2_loss"):
+    with pytest.raises(ValueError, match=r"the exercises are chain_rule, .*l2_loss"):
         check("l3_loss", RIGHT["l2_loss"][0])

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, pad, softplus
 
 from vae_edu import aggregate, autoencoder, marginal, monitor
 from vae_edu.gaussian import kl_to_standard_normal, log_normal
@@ -30,6 +31,122 @@ class Exercise:
 
 
 EXERCISES = {
+    "chain_rule": Exercise(
+        lambda x, p: torch.where(x == 1, p, 1 - p).log().sum(1),
+        "x and p are (B, T); the answer is (B,)",
+        lambda B, D, d: {"x": (torch.rand(B, D) > 0.5).float(), "p": 0.05 + 0.9 * torch.rand(B, D)},
+        [
+            (
+                "torch.where(x == 1, p, 1 - p).prod(1)",
+                "this is p(x); give its logarithm, since a product of hundreds of probabilities underflows",
+            ),
+            (
+                "torch.where(x == 1, p, 1 - p).log().mean(1)",
+                "it averages over the pixels; the logarithm of a product is a sum",
+            ),
+            (
+                "torch.where(x == 1, p, 1 - p).log().sum()",
+                "it sums over the images too; keep one value an image, (B,)",
+            ),
+            (
+                "torch.where(x == 1, p, 1 - p).log().sum(0)",
+                "it sums over the images; sum over the pixels instead",
+            ),
+            (
+                "torch.where(x == 1, p, 1 - p).log().cumsum(1)",
+                "it keeps every partial sum; log p(x) is the last of them",
+            ),
+            ("-torch.where(x == 1, p, 1 - p).log().sum(1)", "the sign is flipped: this is −log p(x)"),
+            (
+                "(x * p.log()).sum(1)",
+                "only the pixels that are 1 count; one that is 0 has the probability 1 − p",
+            ),
+            ("p.log().sum(1)", "it takes p at every pixel; one that is 0 has the probability 1 − p"),
+            (
+                "torch.where(x == 1, 1 - p, p).log().sum(1)",
+                "0 and 1 are swapped: p is the probability of a 1",
+            ),
+            ("torch.where(x == 1, p, 1 - p).log2().sum(1)", "this is in bits; take the natural logarithm"),
+            ("torch.where(x == 1, p, 1 - p).sum(1).log()", "it adds up probabilities; L0 multiplies them"),
+        ],
+    ),
+    "standard_error": Exercise(
+        lambda log_p: log_p.std() / math.sqrt(len(log_p)),
+        "log_p is (B,); the answer is one number",
+        lambda B, D, d: {"log_p": -40 - 9 * torch.randn(B * D).abs()},
+        [
+            ("log_p.std()", "this is the spread of the images; that of their mean is smaller by √B"),
+            ("log_p.std() / len(log_p)", "it divides by B; divide by √B"),
+            ("log_p.var() / len(log_p)", "this is the variance of the mean; take its root"),
+            ("log_p.var() / math.sqrt(len(log_p))", "it takes the variance; take the standard deviation"),
+            (
+                "log_p.std(correction=0) / math.sqrt(len(log_p))",
+                "it divides the squares by B; with the mean of the same images, divide by B − 1 (std does)",
+            ),
+            ("log_p.mean() / math.sqrt(len(log_p))", "it takes the mean; take the standard deviation"),
+            ("log_p.mean()", "this is the mean itself; give its standard error"),
+        ],
+    ),
+    "shift": Exercise(
+        lambda x: pad(x[:, :-1], (1, 0)),
+        "x is (B, T); the answer is (B, T)",
+        lambda B, D, d: {"x": (torch.rand(B, D + 1) > 0.5).float()},
+        [
+            ("x * 1", "pixel t is its own input, and copying it would be a perfect prediction"),
+            ("pad(x[:, 1:], (0, 1))", "it is shifted the other way, so that the network sees the next pixel"),
+            ("x.roll(1, 1)", "the last pixel comes round to the front; the first input knows nothing: 0"),
+            (
+                "pad(x, (1, 0))",
+                "there is one input too many; nothing follows the last pixel, so leave it out",
+            ),
+            ("x.roll(1, 0)", "it shifts the images; shift the pixels of each"),
+            ("pad(x[:, :-1], (1, 0), value=1.0)", "the first input is 1; make it 0"),
+            ("x[:, :-1] * 1", "the first pixel needs an input too: put a 0 in front"),
+        ],
+    ),
+    "sample_pixels": Exercise(
+        lambda W, b, u: _one_by_one(u, lambda t, x: u[:, t] < torch.sigmoid(b[t] + x[:, :t] @ W[t, :t])),
+        "W is (T, T), b is (T,), u is (B, T); the answer is (B, T)",
+        lambda B, D, d: {"W": 4 * torch.randn(D, D), "b": torch.randn(D), "u": torch.rand(10 * B, D)},
+        [
+            (
+                "(u < torch.sigmoid(b)).float()",
+                "every pixel is drawn from b alone; it has to look at the pixels before it",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, t] > torch.sigmoid(b[t] + x[:, :t] @ W[t, :t]))",
+                "a pixel is 1 where u lies below p: that happens with probability p",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: torch.sigmoid(b[t] + x[:, :t] @ W[t, :t]) > 0.5)",
+                "every pixel takes its likelier value, the same in every image; draw it, with u",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: torch.sigmoid(b[t] + x[:, :t] @ W[t, :t]))",
+                "pixels are probabilities, not 0 or 1; compare them with u",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, t] < torch.sigmoid(b[t] + x[:, :t] @ W[:t, t]))",
+                "W is transposed: row t of W belongs to pixel t",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, t] < torch.sigmoid(x[:, :t] @ W[t, :t]))",
+                "the bias b is missing",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, t] < torch.sigmoid(b[t] + x[:, t-1:t] @ W[t, t-1:t]) if t else u[:, 0] < torch.sigmoid(b[0]))",
+                "it looks at one pixel only; take all of those before t",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, t] < b[t] + x[:, :t] @ W[t, :t])",
+                "the sigmoid is missing: b + W x is a logit, not a probability",
+            ),
+            (
+                "ONE_BY_ONE(u, lambda t, x: u[:, 0] < torch.sigmoid(b[t] + x[:, :t] @ W[t, :t]))",
+                "it uses one random number for a whole image; every pixel has its own, u[:, t]",
+            ),
+        ],
+    ),
     "l2_loss": Exercise(
         autoencoder.l2_loss,
         "x_hat and x are (B, C, H, W); the answer is (B,)",
@@ -1098,7 +1215,128 @@ EXERCISES = {
             ),
         ],
     ),
+    "importance_weighted_bound": Exercise(
+        lambda log_w, k: marginal.log_mean_exp(log_w.unflatten(0, (-1, k)).transpose(0, 1)).mean(0),
+        "log_w is (M, B), k divides M; the answer is (B,)",
+        lambda B, D, d: {"log_w": -100 * B - 10 * torch.rand(D * d, B), "k": d},
+        [
+            (
+                "log_w.logsumexp(0) - math.log(len(log_w))",
+                "it averages all M weights at once, which is the bound for M; average k of them at a time",
+            ),
+            ("log_w.mean(0)", "this is the mean of the logarithms, the bound for k = 1 (the ELBO)"),
+            (
+                "log_w.unflatten(0, (-1, k)).logsumexp(1).mean(0)",
+                "it is the logarithm of the sum of k weights; their mean has a −log k too",
+            ),
+            (
+                "log_w.unflatten(0, (-1, k)).logsumexp(1).mean(0) - math.log(len(log_w))",
+                "it subtracts log M; each logarithm is of a mean of k weights",
+            ),
+            (
+                "(log_w.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).sum(0)",
+                "it adds up the groups; average them",
+            ),
+            (
+                "log_w.unflatten(0, (-1, k)).amax(1).mean(0)",
+                "this is the largest weight of each group; take the mean of the k",
+            ),
+            (
+                "(log_w.unflatten(0, (k, -1)).logsumexp(0) - math.log(k)).mean(0)",
+                "its groups are rows that lie M/k apart; take neighbouring rows",
+            ),
+            (
+                "log_w[:k].logsumexp(0) - math.log(k)",
+                "it uses the first group only; average over all of them",
+            ),
+            (
+                "-(log_w.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).mean(0)",
+                "the sign is flipped: this is minus the bound",
+            ),
+        ],
+    ),
+    "normalized_weights": Exercise(
+        lambda log_w: log_w.softmax(0),
+        "log_w is (K, B); the answer is (K, B)",
+        lambda B, D, d: {"log_w": -200 * B - 5 * torch.rand(2 * D, B)},
+        [
+            ("log_w.softmax(1)", "it normalizes over the images; each image's K weights must add up to 1"),
+            (
+                "log_w.flatten().softmax(0).reshape(log_w.shape)",
+                "it normalizes over samples and images at once; each image's K weights must add up to 1",
+            ),
+            ("log_w.exp()", "these are the weights themselves; divide by their sum (and they underflow)"),
+            ("log_w.log_softmax(0)", "these are the logarithms; give the normalized weights"),
+            ("log_w / log_w.sum(0)", "it normalizes the logarithms; the weights are exp(log_w)"),
+            ("log_w.exp() / log_w.exp().sum(0)", "exp underflows to 0, and 0/0 is not a number: use softmax"),
+            (
+                "(log_w - log_w.amax(0)).exp()",
+                "the largest is 1; their sum must be: divide by it",
+            ),
+            ("log_w.softmax(0) * len(log_w)", "their mean is 1; their sum must be"),
+        ],
+    ),
+    "negative_iwae_bound": Exercise(
+        lambda log_likelihood, log_prior, log_q: -marginal.log_mean_exp(log_likelihood + log_prior - log_q),
+        "all three are (K, B); the answer is (B,)",
+        lambda B, D, d: {
+            "log_likelihood": -100 * B - 10 * torch.rand(D, B),
+            "log_prior": -torch.rand(D, B),
+            "log_q": torch.randn(D, B),
+        },
+        [
+            (
+                "-(log_likelihood + log_prior - log_q).mean(0)",
+                "this is the mean of the logarithms, −ELBO; take the logarithm of the mean",
+            ),
+            (
+                "-(log_likelihood + log_prior - log_q).logsumexp(0)",
+                "it is the logarithm of the sum; the mean has a −log K too",
+            ),
+            (
+                "-(log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(log_q))",
+                "−log K has the wrong sign: it belongs inside the minus",
+            ),
+            (
+                "(log_likelihood + log_prior - log_q).logsumexp(0) - math.log(len(log_q))",
+                "this is the bound; a loss is minus the bound",
+            ),
+            (
+                "-(log_likelihood - log_q).logsumexp(0) + math.log(len(log_q))",
+                "the prior p(z) is missing from the weights",
+            ),
+            (
+                "-(log_likelihood + log_prior).logsumexp(0) + math.log(len(log_q))",
+                "q(z|x) is missing: a weight divides by the density that its z was drawn from",
+            ),
+            (
+                "-(log_likelihood + log_prior + log_q).logsumexp(0) + math.log(len(log_q))",
+                "it multiplies by q(z|x); divide by it",
+            ),
+            (
+                "(-(log_likelihood + log_prior - log_q).logsumexp(0) + math.log(len(log_q))).mean()",
+                "it averages over the images; keep one value each, (B,)",
+            ),
+            (
+                "-(log_likelihood + log_prior - log_q).logsumexp(1) + math.log(log_q.shape[1])",
+                "it averages over the images; average over the samples, dimension 0",
+            ),
+            (
+                "-(log_likelihood + log_prior - log_q).exp().mean(0).log()",
+                "exp underflows to 0 before the mean: use logsumexp, which takes out the largest first",
+            ),
+        ],
+        differentiable=True,
+    ),
 }
+
+
+def _one_by_one(u: Tensor, pixel: Callable[[int, Tensor], Tensor]) -> Tensor:
+    """x (B, T) whose pixel t is pixel(t, x), in order, as it depends on those before."""
+    x = torch.zeros_like(u)
+    for t in range(u.shape[1]):
+        x[:, t] = pixel(t, x)
+    return x
 
 
 def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
@@ -1108,6 +1346,8 @@ def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
         "math": math,
         "LOG_2PI": math.log(2 * math.pi),
         "softplus": softplus,
+        "pad": pad,
+        "ONE_BY_ONE": _one_by_one,
         "bce": partial(binary_cross_entropy_with_logits, reduction="none"),
     }
     if {"mu", "logvar"} <= arguments.keys() and arguments["mu"].dim() == 2:
@@ -1116,4 +1356,4 @@ def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
     if {"a", "b", "t"} <= arguments.keys():
         names["COS"] = torch.nn.functional.cosine_similarity(arguments["a"], arguments["b"])[:, None]
         names["OM"] = names["COS"].acos()
-    return eval(code, names, arguments)
+    return eval(code, names | arguments)
