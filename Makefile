@@ -26,9 +26,10 @@ test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with head
 notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
 	@$(BIN)/python notebooks/run.py --inplace
 
-bench: $(READY) ## time a training step, and the integral on a grid, against their matrix products alone
+bench: $(READY) ## time a training step, the integral on a grid, and importance sampling, against their matrix products
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step
 	$(BIN)/python -m tests.benchmarks.grid
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.nll
 
 pictures: $(READY) ## draw the picture of the README again
 	@TQDM_DISABLE=1 $(BIN)/python notebooks/pictures.py

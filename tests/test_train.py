@@ -281,6 +281,8 @@ def test_a_loss_must_give_one_value_an_image(shape):
         ({"batch_size": 0}, "batch_size = 0"),
         ({"seed": -1}, "seed = -1"),
         ({"lr": 0}, "lr = 0"),
+        ({"lr": lambda done: -1.0}, "lr = -1.0"),
+        ({"eps": 0}, "eps = 0"),
         ({"lr": float("nan")}, "lr = nan"),
         ({"data": torch.empty(0, 3)}, "hold no images"),
         ({"data": (torch.zeros(3, 3), torch.zeros(4, 1))}, "one length"),
@@ -290,6 +292,61 @@ def test_a_loss_must_give_one_value_an_image(shape):
 def test_bad_arguments(change, message):
     with pytest.raises(ValueError, match=message):
         fit(**{"model": Noisy(), "loss": squared, "data": regression(), "epochs": 1, **change})
+
+
+def test_a_constant_schedule_is_no_schedule():
+    one, two = Noisy(), Noisy()
+    fit(one, squared, regression(), epochs=3, lr=0.02, batch_size=16)
+    fit(two, squared, regression(), epochs=3, lr=lambda done: 0.02, batch_size=16)
+    assert torch.equal(weights(one), weights(two))
+
+
+def test_a_schedule_is_asked_for_the_share_of_the_steps_done():
+    asked, seen = [], []
+
+    def rate(done):
+        asked.append(done)
+        return 0.1 if done < 0.5 else 1e-12
+
+    def watch(model, history):
+        seen.append(weights(model))
+
+    fit(Noisy(), squared, regression(), epochs=4, lr=rate, batch_size=16, watch=watch)
+    assert asked[4:] == pytest.approx([step / 16 for step in range(16)])  # the first four are checks
+    assert (seen[1] - seen[0]).abs().max() > 0.01
+    assert torch.allclose(seen[1], seen[3], atol=1e-8)
+
+
+def test_a_run_with_a_schedule_goes_on_with_the_same_one(tmp_path):
+    def rate(done):
+        return 0.05 * (1 - done)
+
+    def stop(model, history):
+        if len(history.train) == 2:
+            raise KeyboardInterrupt
+
+    path, whole, parts = tmp_path / "run.pt", Noisy(), Noisy()
+    fit(whole, squared, regression(), epochs=4, lr=rate, batch_size=16)
+    with pytest.raises(KeyboardInterrupt):
+        fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path, watch=stop)
+    for other in ({"lr": 0.05}, {"epochs": 8}, {"lr": lambda done: 0.06 * (1 - done)}, {"eps": 1e-4}):
+        with pytest.raises(ValueError, match=r"another run \((lr|eps) differ\)"):
+            options = {"epochs": 4, "lr": rate, "batch_size": 16, "checkpoint": path, **other}
+            fit(Noisy(), squared, regression(), **options)
+    parts = Noisy()
+    fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path)
+    assert torch.equal(weights(whole), weights(parts))
+
+
+def test_eps_is_adams():
+    """One step: w − lr · g / (|g| + ε)."""
+    x, y = regression()
+    model = nn.Linear(3, 1).to(DEVICE)
+    before = weights(model)
+    squared(model, (x, y)).mean().backward()
+    gradient = torch.cat([w.grad.flatten() for w in model.parameters()]).cpu()
+    fit(model, squared, (x, y), epochs=1, batch_size=50, lr=0.1, eps=0.5)
+    torch.testing.assert_close(weights(model), before - 0.1 * gradient / (gradient.abs() + 0.5))
 
 
 def test_checkpoints_of_another_run(tmp_path):

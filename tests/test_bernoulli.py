@@ -1,0 +1,96 @@
+"""Black-and-white likelihoods in few passes: against PyTorch in float64, with and without gradients."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Independent
+from torch.nn.functional import logsigmoid
+
+from vae_edu import device
+from vae_edu.bernoulli import BernoulliImage, sum_log_sigmoid
+from vae_edu.networks import Tanh, mlp
+
+
+@pytest.mark.parametrize("D", [1, 9, 98, 100, 101, 196, 784, 3072])
+@pytest.mark.parametrize("scale", [0.1, 3, 80])
+def test_the_sum_of_logarithms(D, scale):
+    torch.manual_seed(D)
+    logits = scale * torch.randn(50, D).to(device())
+    sign = 2 * torch.bernoulli(torch.full((50, D), 0.5)).to(device()) - 1
+    right = logsigmoid(logits.double() * sign.double()).sum(1)
+    found = sum_log_sigmoid(logits, sign)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), right, rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(sum_log_sigmoid(logits.double(), sign.double()), right, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -90.0, 0.0, 90.0, 1e4])
+def test_extreme_logits(logit):
+    logits = torch.full((1, 28, 28), logit).to(device())
+    for x, right in ((1.0, min(logit, 0)), (0.0, min(-logit, 0))):
+        with torch.no_grad():
+            found = BernoulliImage(logits).log_prob(torch.full_like(logits, x)).item()
+        right = 784 * (right if logit else -math.log(2))
+        assert found == pytest.approx(right, rel=1e-6, abs=1e-5)
+
+
+def test_with_and_without_gradients_as_the_library_says():
+    torch.manual_seed(0)
+    logits, x = (
+        4 * torch.randn(5, 6, 2, 7, 7).to(device()),
+        torch.bernoulli(torch.full((6, 2, 7, 7), 0.4)).to(device()),
+    )
+    theirs = Independent(Bernoulli(logits=logits), 3).log_prob(x.expand(5, 6, 2, 7, 7))
+    with_gradient = BernoulliImage(logits.requires_grad_()).log_prob(x)
+    with torch.no_grad():
+        without = BernoulliImage(logits).log_prob(x)
+    assert theirs.shape == with_gradient.shape == without.shape == (5, 6)
+    torch.testing.assert_close(with_gradient, theirs)
+    torch.testing.assert_close(without, theirs.detach(), rtol=1e-5, atol=1e-4)
+    (gradient,) = torch.autograd.grad(with_gradient.sum(), logits)
+    torch.testing.assert_close(gradient, x - logits.sigmoid(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 2.0, math.nan])
+def test_grey_pixels_are_refused(value):
+    x = torch.zeros(2, 1, 3, 3)
+    x[1, 0, 2, 2] = value
+    p = BernoulliImage(torch.zeros(2, 1, 3, 3))
+    for context in (torch.no_grad(), torch.enable_grad()):
+        with context, pytest.raises(ValueError, match="binarize the images, or use a Gaussian decoder"):
+            p.log_prob(x)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_diverged_decoder_is_named(value):
+    logits = torch.zeros(1, 3, 3)
+    logits[0, 1, 1] = value
+    for x in (0.0, 1.0):
+        with torch.no_grad():
+            log_p = value if math.isnan(value) else (value if x else -value)
+            if log_p == math.inf:  # certain, and right
+                assert BernoulliImage(logits).log_prob(torch.full_like(logits, x)).isfinite()
+                continue
+            with pytest.raises(FloatingPointError, match="logits are not finite"):
+                BernoulliImage(logits).log_prob(torch.full_like(logits, x))
+
+
+def test_it_is_an_independent_bernoulli_in_every_other_way():
+    torch.manual_seed(0)
+    logits = torch.randn(4, 1, 2, 3)
+    p = BernoulliImage(logits)
+    assert p.batch_shape == (4,)
+    assert p.event_shape == (1, 2, 3)
+    torch.testing.assert_close(p.mean, logits.sigmoid())
+    share = p.sample((20_000,)).mean(0)
+    assert (share - p.mean).abs().max() < 0.02
+
+
+def test_our_tanh_is_tanh():
+    h = torch.cat([torch.linspace(-20, 20, 4001), torch.linspace(-1e-3, 1e-3, 101)]).requires_grad_()
+    ours = Tanh()(h)
+    torch.testing.assert_close(ours, h.tanh(), rtol=0, atol=1e-6)
+    (gradient,) = torch.autograd.grad(ours.sum(), h)
+    torch.testing.assert_close(gradient, 1 - h.tanh() ** 2, rtol=0, atol=1e-6)
+    assert torch.equal(mlp([2, 3, 1], Tanh)[1](h.detach()), ours.detach())

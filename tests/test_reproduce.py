@@ -1,0 +1,179 @@
+"""The published table: its schedule and network, the command that runs a row, and the runs that came with it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tests.test_commands import line_of, write_digits
+from vae_edu import reproduce
+from vae_edu.__main__ import main
+from vae_edu.data import binarize, load_images
+from vae_edu.marginal import importance_sampling
+from vae_edu.vae import VAE
+
+COMMAND = ["reproduce", "iwae", "--n", "20", "--samples", "10"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(write_digits(tmp_path_factory.mktemp("digits")))
+
+
+def test_the_schedule_is_the_papers_epoch_by_epoch():
+    rates = [1e-3 * 10 ** (-i / 7) for i in range(8) for _ in range(3**i)]
+    assert len(rates) == 3280
+    for epoch, rate in enumerate(rates):
+        assert reproduce.learning_rate((epoch + 0.01) / 3280) == pytest.approx(rate)
+        assert reproduce.learning_rate((epoch + 0.99) / 3280) == pytest.approx(rate)
+    assert reproduce.learning_rate(0.0) == 1e-3
+    assert reproduce.learning_rate(1.0) == pytest.approx(1e-4)
+
+
+def test_the_network_is_the_papers():
+    x = load_images("strokes", n=300).x
+    vae = reproduce.network(x)
+    layers = [layer for layer in vae.modules() if isinstance(layer, nn.Linear)]
+    sizes = [(layer.in_features, layer.out_features) for layer in layers]
+    assert sizes == [(784, 200), (200, 200), (200, 100), (50, 200), (200, 200), (200, 784)]
+    for layer in layers:
+        limit = math.sqrt(6 / (layer.in_features + layer.out_features))
+        assert 0.95 * limit < layer.weight.abs().max() <= limit
+        assert layer is layers[-1] or not layer.bias.any()
+    assert sum(type(layer).__name__ == "Tanh" for layer in vae.modules()) == 4
+    torch.testing.assert_close(layers[-1].bias.sigmoid(), x.mean(0).flatten().clamp(0.001, 0.999))
+    assert torch.equal(reproduce.network(x).encoder[1].weight, vae.encoder[1].weight)
+    assert not torch.equal(reproduce.network(x, seed=1).encoder[1].weight, vae.encoder[1].weight)
+
+
+def test_a_budget_buys_whole_epochs(monkeypatch):
+    x, clock, steps = load_images("strokes", n=41).x, [0.0], []
+
+    def fit(vae, loss, few, epochs, **options):  # a machine on which a step takes a hundredth of a second
+        steps.append(len(few) / options["batch_size"])
+        clock[0] += steps[-1] / 100
+
+    monkeypatch.setattr(reproduce, "fit", fit)
+    monkeypatch.setattr(reproduce.time, "perf_counter", lambda: clock[0])
+    assert reproduce.affordable_epochs(x, 5, 1 / 60) == 33  # epochs of three steps, in a second
+    assert reproduce.affordable_epochs(x, 5, 1e-6) == 1
+    assert reproduce.affordable_epochs(x, 5, 1e6) == 3280
+    assert set(steps) == {60}
+
+
+def test_a_run_is_what_its_numbers_say(folder, tmp_path, capsys):
+    out = str(tmp_path / "k5.pt")
+    options = [*COMMAND, "--k", "5", "--data", folder, "--epochs", "2", "--out", out]
+    assert main([*options, "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)
+    vae, x = VAE.load(out), binarize(load_images(folder, "test", n=20).x, seed=0)
+    log_p_x = importance_sampling(vae, x, 10).log_p_x
+    assert run["nll"] == pytest.approx(-log_p_x.mean().item())
+    assert run["standard_error"] == pytest.approx(log_p_x.std().item() / math.sqrt(20))
+    assert run["command"] == "python -m vae_edu reproduce iwae --k 5 --epochs 2 --seed 0"
+    assert (run["k"], run["epochs"], run["images"], run["samples"]) == (5, 2, 20, 10)
+    assert run["training_minutes"] == pytest.approx(vae.about["training_minutes"], abs=0.006)
+    assert main(options) == 2  # the file is there
+    assert "--resume goes on with it" in line_of(capsys, 2)
+    assert main([*options, "--resume"]) == 0  # nothing is left to train
+    table = capsys.readouterr().out
+    assert f"{run['nll']:.2f} ± {run['standard_error']:.2f}" in table
+    assert torch.equal(VAE.load(out).encoder[1].weight, vae.encoder[1].weight)
+    assert main([*COMMAND, "--k", "1", "--data", folder, "--out", out, "--resume"]) == 2
+    assert "was not made by this command with --k 1" in line_of(capsys, 2)
+
+
+def test_resumed_is_what_it_would_have_been(folder, tmp_path, monkeypatch, capsys):
+    whole, parts = str(tmp_path / "whole.pt"), str(tmp_path / "parts.pt")
+    options = [*COMMAND, "--k", "5", "--data", folder, "--epochs", "3", "--json", "--out"]
+    assert main([*options, whole]) == 0
+    right = json.loads(capsys.readouterr().out)
+    watched, train = [], reproduce.fit
+
+    def interrupted(*arguments, **others):
+        watch = others.pop("watch")
+
+        def stop(vae, history):
+            watch(vae, history)
+            watched.append(vae.about["training_minutes"])
+            if len(watched) == 2:
+                raise KeyboardInterrupt
+
+        return train(*arguments, **others, watch=stop)
+
+    monkeypatch.setattr(reproduce, "fit", interrupted)
+    assert main([*options, parts]) == 130
+    monkeypatch.setattr(reproduce, "fit", train)
+    capsys.readouterr()
+    assert main([*options, parts, "--resume"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["nll"] == right["nll"]
+    assert found["epochs"] == 3
+
+
+def test_training_improves_the_measure(folder):
+    x, test = load_images(folder).x, load_images(folder, "test").x
+    vae = reproduce.network(x)
+    before = reproduce.evaluate(vae, test, 20)
+    reproduce.train(vae, x, 5, 15)
+    after = reproduce.evaluate(vae, test, 20)
+    assert after["nll"] < before["nll"] - 5
+    assert 0 <= after["active_units"] <= 50
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--k", "7"], "invalid choice"),
+        (["--k", "5", "--budget", "0"], "'0' must be a number of minutes above 0"),
+        (["--k", "5", "--budget", "nan"], "minutes above 0"),
+        (["--k", "5", "--budget", "soon"], "minutes above 0"),
+        (["--k", "5", "--budget", "3", "--epochs", "2"], "not allowed with"),
+        (["--k", "5", "--resume"], "--resume needs --out"),
+        (["--k", "5", "--n", "99"], "has 40 test images"),
+        (["--k", "5", "--out", "no/where/k5.pt"], "missing or cannot be written"),
+        ([], "--k"),
+    ],
+)
+def test_bad_input_is_one_line(folder, options, message, capsys):
+    try:
+        code = main(["reproduce", "iwae", "--data", folder, *options])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert message in line_of(capsys, code)
+
+
+def test_the_runs_that_came_with_the_package():
+    runs = reproduce.runs()
+    assert {run["k"] for run in runs} == {1, 5, 50}
+    for run in runs:
+        found = re.match(
+            r"python -m vae_edu reproduce iwae --k (\d+) --epochs (\d+) --seed \d+$", run["command"]
+        )
+        assert (int(found[1]), int(found[2])) == (run["k"], run["epochs"])
+        assert run["data"] == "mnist"
+        assert (run["images"], run["samples"]) == (10_000, 5000)
+        assert reproduce.PAPER[run["k"]][0] - 0.5 < run["nll"] < 120
+        assert 0 < run["standard_error"] < 0.5
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for run in runs:
+        assert f"{run['nll']:.2f}" in readme, "the README gives other numbers"
+
+
+def test_a_table_of_other_data_has_no_column_of_the_paper():
+    run = {
+        "k": 5,
+        "epochs": 2,
+        "training_minutes": 0.1,
+        "machine": "here",
+        "nll": 50.0,
+        "standard_error": 1.0,
+    }
+    text = reproduce.table([{**run, "active_units": 3, "data": "strokes"}])
+    assert "85.54" not in text
+    assert "50.00 ± 1.00" in text
+    assert "85.54" in reproduce.table([{**run, "active_units": 3, "data": "mnist"}])
