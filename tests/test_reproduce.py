@@ -1,4 +1,4 @@
-"""The published table: its schedule and network, the command that runs a row, and the runs that came with it."""
+"""The published table: its schedule and network, the command for a row, the runs that came with it."""
 
 import json
 import math

@@ -330,8 +330,8 @@ def test_a_run_with_a_schedule_goes_on_with_the_same_one(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path, watch=stop)
     for other in ({"lr": 0.05}, {"epochs": 8}, {"lr": lambda done: 0.06 * (1 - done)}, {"eps": 1e-4}):
+        options = {"epochs": 4, "lr": rate, "batch_size": 16, "checkpoint": path, **other}
         with pytest.raises(ValueError, match=r"another run \((lr|eps) differ\)"):
-            options = {"epochs": 4, "lr": rate, "batch_size": 16, "checkpoint": path, **other}
             fit(Noisy(), squared, regression(), **options)
     parts = Noisy()
     fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path)

@@ -1,4 +1,4 @@
-"""−log p(x) of 200 images with 5,000 samples each, 784-200-200-50 with tanh, against its matrix products alone.
+"""log p(x) of 200 images with 5,000 samples each, 784-200-200-50 with tanh, against matrix products alone.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.nll     (or: make bench)
 
@@ -59,9 +59,8 @@ if __name__ == "__main__":
     print(f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}")
     print(f"{IMAGES} images x {SAMPLES} samples  {statistics.median(ours):7.2f} s")
     print(f"matrix products alone       {statistics.median(products):7.2f} s")
-    print(
-        f"ratio                       {statistics.median(ratios):7.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+    print(f"ratio                       {statistics.median(ratios):7.2f}  {spread}")
     for images, samples in [(30, 500), (300, 500), (30, 5000)]:
         code = f"from tests.benchmarks.nll import added; print(added({images}, {samples}))"
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
