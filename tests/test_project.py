@@ -183,5 +183,6 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == {f"vae_edu/{path.name}" for path in (ROOT / "vae_edu").glob("*.py")} | {
-        "vae_edu/py.typed"
+        "vae_edu/py.typed",
+        "vae_edu/iwae_runs.json",
     }

@@ -28,10 +28,19 @@ def test_the_schedule_is_the_papers_epoch_by_epoch():
     rates = [1e-3 * 10 ** (-i / 7) for i in range(8) for _ in range(3**i)]
     assert len(rates) == 3280
     for epoch, rate in enumerate(rates):
-        assert reproduce.learning_rate((epoch + 0.01) / 3280) == pytest.approx(rate)
-        assert reproduce.learning_rate((epoch + 0.99) / 3280) == pytest.approx(rate)
-    assert reproduce.learning_rate(0.0) == 1e-3
-    assert reproduce.learning_rate(1.0) == pytest.approx(1e-4)
+        assert reproduce.learning_rate(epoch) == pytest.approx(rate)
+        assert reproduce.learning_rate(epoch + 0.99) == pytest.approx(rate)
+    assert reproduce.learning_rate(5000) == pytest.approx(1e-4)
+
+
+def test_a_short_training_takes_the_schedule_as_far_as_it_goes(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
+    x = load_images("strokes", n=40).x
+    reproduce.train(reproduce.network(x), x, 1, 8)
+    rates = [asked["lr"]((epoch + 0.5) / 8) for epoch in range(8)]
+    assert rates == pytest.approx([1e-3, *[1e-3 * 10 ** (-1 / 7)] * 3, *[1e-3 * 10 ** (-2 / 7)] * 4])
+    assert (asked["batch_size"], asked["eps"]) == (20, 1e-4)
 
 
 def test_the_network_is_the_papers():

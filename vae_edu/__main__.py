@@ -35,7 +35,7 @@ EVALUATE = """the keys of --json: means over the images, in nats per image unles
   images, latent_dim, data      what it was measured on; counts, and the name of the data"""
 REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of codes.
 784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every step; -log p(x) with 5000 samples.
-The paper's schedule of the learning rate takes 3280 epochs; with fewer it is scaled down.
+The paper's schedule of the learning rate takes 3280 epochs; with fewer it goes as far as they do.
 On a CPU the measurement takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
 

@@ -23,12 +23,13 @@ RUNS = Path(__file__).with_name("iwae_runs.json")
 TRIAL = 60  # steps that tell how long an epoch takes
 
 
-def learning_rate(done: float) -> float:
-    """The paper's schedule at a share of the steps, from 0 to 1: 10⁻³ · 10^(−i/7) in stage i = 0 … 7.
+def learning_rate(epoch: float) -> float:
+    """The paper's schedule: 10⁻³ · 10^(−i/7) in stage i = 0 … 7, which lasts 3ⁱ epochs; 3,280 in all.
 
-    Stage i lasts 3ⁱ of the paper's 3,280 epochs, or that share of however many there are.
+    A shorter training takes it as far as it goes. Squeezed into so few epochs it does worse, by ten nats
+    in ten epochs and seven in twenty, since two thirds of it are spent at the smallest rate.
     """
-    stage = next((i for i in range(7) if 2 * EPOCHS * done < 3 ** (i + 1) - 1), 7)
+    stage = next((i for i in range(7) if 2 * epoch < 3 ** (i + 1) - 1), 7)
     return 1e-3 * 10 ** (-stage / 7)
 
 
@@ -61,7 +62,12 @@ def train(
         vae.about["training_minutes"] = before + (time.perf_counter() - start) / 60
 
     loss = partial(iwae.negative_bound_of_binarized, samples=k)
-    options = {"batch_size": BATCH, "lr": learning_rate, "eps": 1e-4, "seed": seed}
+    options = {
+        "batch_size": BATCH,
+        "lr": lambda done: learning_rate(done * epochs),
+        "eps": 1e-4,
+        "seed": seed,
+    }
     return fit(vae, loss, x, epochs, **options, checkpoint=checkpoint, watch=watch)
 
 
