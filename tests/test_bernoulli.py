@@ -7,9 +7,13 @@ import torch
 from torch.distributions import Bernoulli, Independent
 from torch.nn.functional import logsigmoid
 
-from vae_edu import device
-from vae_edu.bernoulli import BernoulliImage, sum_log_sigmoid
+from vae_edu import bernoulli, device
+from vae_edu.bernoulli import sum_log_sigmoid
 from vae_edu.networks import Tanh, mlp
+
+
+def BernoulliImage(logits):
+    return bernoulli.BernoulliImage(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
 
 
 @pytest.mark.parametrize("D", [1, 9, 98, 100, 101, 196, 784, 3072])
@@ -52,7 +56,7 @@ def test_with_and_without_gradients_as_the_library_says():
     torch.testing.assert_close(gradient, x - logits.sigmoid(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, 2.0, math.nan])
+@pytest.mark.parametrize("value", [0.5, -1.0, 2.0, math.nan, math.inf])
 def test_grey_pixels_are_refused(value):
     x = torch.zeros(2, 1, 3, 3)
     x[1, 0, 2, 2] = value
@@ -85,6 +89,14 @@ def test_it_is_an_independent_bernoulli_in_every_other_way():
     torch.testing.assert_close(p.mean, logits.sigmoid())
     share = p.sample((20_000,)).mean(0)
     assert (share - p.mean).abs().max() < 0.02
+    x = p.sample()
+    wide = p.expand((5, 4))
+    assert wide.batch_shape == (5, 4)
+    for context in (torch.no_grad(), torch.enable_grad()):
+        with context:
+            torch.testing.assert_close(wide.log_prob(x), p.log_prob(x).expand(5, 4))
+            torch.testing.assert_close(p.log_prob(x.byte()), p.log_prob(x))
+            torch.testing.assert_close(p.log_prob(x.double()), p.log_prob(x))
 
 
 def test_our_tanh_is_tanh():

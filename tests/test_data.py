@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vae_edu
-from vae_edu.data import DatasetError, binarize, load_images
+from vae_edu.data import DatasetError, Images, binarize, load_images
 
 
 def write_folder(folder, n=7, labels=None, side=5):
@@ -158,3 +158,22 @@ def test_device_from_the_environment(monkeypatch):
         monkeypatch.setenv("VAE_EDU_DEVICE", name)
         with pytest.raises(ValueError, match=f"^{name} is not a device"):
             vae_edu.device()
+
+
+def test_shrinking_averages_blocks():
+    images = load_images("strokes", n=5)
+    small = images.shrink()
+    assert small.x.shape == (5, 1, 14, 14)
+    by_hand = images.x[3, 0, 10:12, 6:8].mean()
+    torch.testing.assert_close(small.x[3, 0, 5, 3], by_hand)
+    assert small.labels is images.labels
+    assert small.factors is images.factors
+    assert images.shrink(4).x.shape == (5, 1, 7, 7)
+    with pytest.raises(ValueError, match="3 does not divide the 28 × 28"):
+        images.shrink(3)
+    for width, height in ((6, 4), (4, 6)):
+        odd = Images(torch.zeros(1, 1, height, width), torch.zeros(1))
+        with pytest.raises(ValueError, match="4 does not divide"):
+            odd.shrink(4)
+    with pytest.raises(ValueError, match="factor = 0"):
+        images.shrink(0)

@@ -1,6 +1,9 @@
 """Importance-weighted bounds: against the linear oracle, closed forms, and a gradient written out by hand."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -117,6 +120,25 @@ def test_a_part_of_a_batch_draws_what_the_whole_would():
         with part_of_batch(2, 6):
             part = negative_bound_of_binarized(vae, x[2:4], 5)
     torch.testing.assert_close(part, whole[2:4])
+
+
+def test_a_vae_in_float32_gets_numbers_in_float64():
+    vae, x = trained_vae(n=300, epochs=1)
+    assert all(bound.dtype == torch.float64 for bound in bounds(vae, x[:3], (1, 10)).values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow():
+    code = (
+        "import torch; from tests.benchmarks.grid import high_water_mark; from vae_edu.iwae import bounds;"
+        "from vae_edu.vae import VAE; vae = VAE((1, 4, 4), 2, 'bernoulli', hidden=(8,));"
+        "x = torch.ones(300, 1, 4, 4).to(vae.zero.device);"
+        "bounds(vae, x[:3], (1, 10)); start = high_water_mark(); bounds(vae, x, (1, 20_000));"
+        "print(high_water_mark() - start)"
+    )
+    options = {"env": os.environ | {"VAE_EDU_DEVICE": "cpu"}, "capture_output": True, "text": True}
+    run = subprocess.run([sys.executable, "-c", code], check=True, **options)
+    assert float(run.stdout) < 120  # MB; all the weights at once are 300 × 20,000 × 8 bytes, and copies
 
 
 def test_binarized_anew_every_time():

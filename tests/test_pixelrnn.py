@@ -12,6 +12,11 @@ from vae_edu.pixelrnn import PixelRNN, negative_log_likelihood
 from vae_edu.train import fit
 
 
+@pytest.fixture(autouse=True)
+def _full_precision(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 def wild(image_shape, seed=0, **options):
     """A model far from uniform: large weights, so that every pixel depends on those before it."""
     torch.manual_seed(seed)
@@ -32,6 +37,17 @@ def test_the_probabilities_of_all_512_images_add_up_to_1(options):
         p = model.log_prob(x).exp()
     assert p.sum().item() == pytest.approx(1, abs=1e-5)
     assert p.max() > 100 * p.min()
+
+
+def test_bytes_are_pixels_too():
+    model, x = wild((1, 3, 3)), all_images(9, (1, 3, 3))[::50]
+    with torch.no_grad():
+        torch.testing.assert_close(model.log_prob(x.byte()), model.log_prob(x))
+        torch.testing.assert_close(model.double().log_prob(x).float(), model.float().log_prob(x))
+
+
+def test_the_input_reaches_back_to_the_row_above():
+    assert PixelRNN((1, 4, 6)).recent == 7
 
 
 def test_the_chain_rule_by_hand():
@@ -181,18 +197,3 @@ def test_the_seed_decides_and_the_callers_numbers_stay():
 def test_bad_input_gets_one_sentence(work, message):
     with pytest.raises(ValueError, match=message):
         work(PixelRNN((1, 3, 3), hidden=4), torch.ones(2, 1, 3, 3).to(device()))
-
-
-def test_shrinking_averages_blocks():
-    images = load_images("strokes", n=5)
-    small = images.shrink()
-    assert small.x.shape == (5, 1, 14, 14)
-    by_hand = images.x[3, 0, 10:12, 6:8].mean()
-    torch.testing.assert_close(small.x[3, 0, 5, 3], by_hand)
-    assert small.labels is images.labels
-    assert small.factors is images.factors
-    assert images.shrink(4).x.shape == (5, 1, 7, 7)
-    with pytest.raises(ValueError, match="3 does not divide the 28 × 28"):
-        images.shrink(3)
-    with pytest.raises(ValueError, match="factor = 0"):
-        images.shrink(0)

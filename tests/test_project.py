@@ -108,7 +108,9 @@ def test_dependencies_point_one_way():
     assert uses("train") <= {"resume", "progress", "arguments", "randomness", "distributed"}
     assert uses("distributed") == {"randomness"}
     assert uses("resume") == {"checkpoint"}
-    assert uses("vae") <= {"arguments", "checkpoint", "gaussian", "networks", "randomness"}
+    assert uses("vae") <= {"arguments", "bernoulli", "checkpoint", "gaussian", "networks", "randomness"}
+    assert uses("bernoulli") == set()
+    assert uses("pixelrnn") <= {"arguments", "progress", "randomness"}
     assert uses("gaussian") == set()
     order = {}
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import torch
 from torch import nn
 
 from tests.test_commands import line_of, write_digits
-from vae_edu import reproduce
+from vae_edu import device, reproduce
 from vae_edu.__main__ import main
 from vae_edu.data import binarize, load_images
 from vae_edu.marginal import importance_sampling
+from vae_edu.train import History
+from vae_edu.units import active_units
 from vae_edu.vae import VAE
 
 COMMAND = ["reproduce", "iwae", "--n", "20", "--samples", "10"]
@@ -38,7 +41,7 @@ def test_a_short_training_takes_the_schedule_as_far_as_it_goes(monkeypatch):
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
     x = load_images("strokes", n=40).x
     reproduce.train(reproduce.network(x), x, 1, 8)
-    rates = [asked["lr"]((epoch + 0.5) / 8) for epoch in range(8)]
+    rates = [asked["lr"](epoch + 0.5) for epoch in range(8)]
     assert rates == pytest.approx([1e-3, *[1e-3 * 10 ** (-1 / 7)] * 3, *[1e-3 * 10 ** (-2 / 7)] * 4])
     assert (asked["batch_size"], asked["eps"]) == (20, 1e-4)
 
@@ -62,9 +65,10 @@ def test_the_network_is_the_papers():
 def test_a_budget_buys_whole_epochs(monkeypatch):
     x, clock, steps = load_images("strokes", n=41).x, [0.0], []
 
-    def fit(vae, loss, few, epochs, **options):  # a machine on which a step takes a hundredth of a second
+    def fit(vae, loss, few, epochs, **options):  # a step takes 0.002 s a sample, and at first thrice that
         steps.append(len(few) / options["batch_size"])
-        clock[0] += steps[-1] / 100
+        clock[0] += steps[-1] * 0.002 * loss.keywords["samples"] * (3 if len(steps) % 2 else 1)
+        return History()
 
     monkeypatch.setattr(reproduce, "fit", fit)
     monkeypatch.setattr(reproduce.time, "perf_counter", lambda: clock[0])
@@ -72,6 +76,9 @@ def test_a_budget_buys_whole_epochs(monkeypatch):
     assert reproduce.affordable_epochs(x, 5, 1e-6) == 1
     assert reproduce.affordable_epochs(x, 5, 1e6) == 3280
     assert set(steps) == {60}
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: History(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.affordable_epochs(x, 5, 1.0)
 
 
 def test_a_run_is_what_its_numbers_say(folder, tmp_path, capsys):
@@ -83,45 +90,83 @@ def test_a_run_is_what_its_numbers_say(folder, tmp_path, capsys):
     log_p_x = importance_sampling(vae, x, 10).log_p_x
     assert run["nll"] == pytest.approx(-log_p_x.mean().item())
     assert run["standard_error"] == pytest.approx(log_p_x.std().item() / math.sqrt(20))
-    assert run["command"] == "python -m vae_edu reproduce iwae --k 5 --epochs 2 --seed 0"
+    assert run["active_units"] == active_units(vae, x).sum()
+    right = f"python -m vae_edu reproduce iwae --k 5 --data {folder} --epochs 2 --n 20 --samples 10"
+    assert run["command"] == right
     assert (run["k"], run["epochs"], run["images"], run["samples"]) == (5, 2, 20, 10)
     assert run["training_minutes"] == pytest.approx(vae.about["training_minutes"], abs=0.006)
     assert main(options) == 2  # the file is there
     assert "--resume goes on with it" in line_of(capsys, 2)
-    assert main([*options, "--resume"]) == 0  # nothing is left to train
+    options = [*COMMAND, "--data", folder, "--out", out, "--resume"]
+    assert main([*options, "--k", "5"]) == 0  # nothing is left to train
     table = capsys.readouterr().out
     assert f"{run['nll']:.2f} ± {run['standard_error']:.2f}" in table
     assert torch.equal(VAE.load(out).encoder[1].weight, vae.encoder[1].weight)
-    assert main([*COMMAND, "--k", "1", "--data", folder, "--out", out, "--resume"]) == 2
-    assert "was not made by this command with --k 1" in line_of(capsys, 2)
+    assert main([*options, "--k", "1"]) == 2
+    assert "was made with --k 5, not with --k 1" in line_of(capsys, 2)
+    assert main(["evaluate", out, "--n", "5", "--samples", "5", "--json"]) == 0  # a model as any other
+    assert json.loads(capsys.readouterr().out)["latent_dim"] == 50
 
 
 def test_resumed_is_what_it_would_have_been(folder, tmp_path, monkeypatch, capsys):
     whole, parts = str(tmp_path / "whole.pt"), str(tmp_path / "parts.pt")
-    options = [*COMMAND, "--k", "5", "--data", folder, "--epochs", "3", "--json", "--out"]
-    assert main([*options, whole]) == 0
+    options = [*COMMAND, "--k", "5", "--data", folder, "--json", "--out"]
+    assert main([*options, whole, "--epochs", "3", "--seed", "7"]) == 0
     right = json.loads(capsys.readouterr().out)
-    watched, train = [], reproduce.fit
+    fit, calls = reproduce.fit, []
 
-    def interrupted(*arguments, **others):
-        watch = others.pop("watch")
+    def with_ctrl_c(vae, loss, x, *arguments, **others):  # in the second of the three epochs
+        def until(model, batch):
+            calls.append(len(batch))
+            if len(calls) == 15:
+                signal.raise_signal(signal.SIGINT)
+            return loss(model, batch)
 
-        def stop(vae, history):
-            watch(vae, history)
-            watched.append(vae.about["training_minutes"])
-            if len(watched) == 2:
-                raise KeyboardInterrupt
+        return fit(vae, until, x, *arguments, **others)
 
-        return train(*arguments, **others, watch=stop)
-
-    monkeypatch.setattr(reproduce, "fit", interrupted)
-    assert main([*options, parts]) == 130
-    monkeypatch.setattr(reproduce, "fit", train)
-    capsys.readouterr()
+    monkeypatch.setattr(reproduce, "fit", with_ctrl_c)
+    assert main([*options, parts, "--epochs", "3", "--seed", "7"]) == 130
+    assert f"--k 5 --resume --out {parts} goes on." in capsys.readouterr().err
+    assert len(calls) == 15
+    minutes = VAE.load(parts).about["training_minutes"]
+    monkeypatch.setattr(reproduce, "fit", fit)
     assert main([*options, parts, "--resume"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["nll"] == right["nll"]
-    assert found["epochs"] == 3
+    assert found["command"] == right["command"]
+    assert "--seed 7" in found["command"]
+    assert VAE.load(parts).about["training_minutes"] > minutes > 0
+
+
+def test_without_a_file_an_interruption_says_that_nothing_is_kept(folder, monkeypatch, capsys):
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **others: History(interrupted=True))
+    assert main([*COMMAND, "--k", "5", "--data", folder, "--epochs", "3"]) == 130
+    assert "Nothing is kept without --out." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "epochs"), [([], 33), (["--budget", "6"], 66), (["--epochs", "4"], 4)])
+def test_how_long_it_trains(folder, monkeypatch, options, epochs):
+    """Three minutes on a CPU, and the whole schedule elsewhere, unless it is told otherwise."""
+    asked = []
+
+    def train(vae, x, k, epochs, **others):
+        asked.append(epochs)
+        return History(interrupted=True)
+
+    monkeypatch.setattr(reproduce, "train", train)
+    monkeypatch.setattr(reproduce, "affordable_epochs", lambda x, k, minutes: int(11 * minutes))
+    main([*COMMAND, "--k", "5", "--data", folder, *options])
+    assert asked == [epochs if options or device().type == "cpu" else 3280]
+
+
+def test_minutes_are_minutes(folder, monkeypatch):
+    clock = iter(range(0, 10**6, 30))  # whenever somebody looks, half a minute has passed
+    monkeypatch.setattr(reproduce.time, "perf_counter", lambda: next(clock))
+    x = load_images(folder, n=20).x
+    vae = reproduce.network(x)
+    vae.about = {"training_minutes": 5.0}
+    reproduce.train(vae, x, 1, 3)
+    assert vae.about["training_minutes"] == 5 + 3 * 0.5
 
 
 def test_training_improves_the_measure(folder):
@@ -142,7 +187,9 @@ def test_training_improves_the_measure(folder):
         (["--k", "5", "--budget", "nan"], "minutes above 0"),
         (["--k", "5", "--budget", "soon"], "minutes above 0"),
         (["--k", "5", "--budget", "3", "--epochs", "2"], "not allowed with"),
-        (["--k", "5", "--resume"], "--resume needs --out"),
+        (["--k", "5", "--resume"], "--resume takes everything but --out"),
+        (["--k", "5", "--resume", "--out", "k.pt", "--epochs", "3"], "leave --epochs and --budget out"),
+        (["--k", "5", "--resume", "--out", "no.pt"], "there is no checkpoint no.pt"),
         (["--k", "5", "--n", "99"], "has 40 test images"),
         (["--k", "5", "--out", "no/where/k5.pt"], "missing or cannot be written"),
         ([], "--k"),
@@ -160,9 +207,7 @@ def test_the_runs_that_came_with_the_package():
     runs = reproduce.runs()
     assert {run["k"] for run in runs} == {1, 5, 50}
     for run in runs:
-        found = re.match(
-            r"python -m vae_edu reproduce iwae --k (\d+) --epochs (\d+) --seed \d+$", run["command"]
-        )
+        found = re.match(r"python -m vae_edu reproduce iwae --k (\d+) --epochs (\d+)$", run["command"])
         assert (int(found[1]), int(found[2])) == (run["k"], run["epochs"])
         assert run["data"] == "mnist"
         assert (run["images"], run["samples"]) == (10_000, 5000)
@@ -184,5 +229,6 @@ def test_a_table_of_other_data_has_no_column_of_the_paper():
     }
     text = reproduce.table([{**run, "active_units": 3, "data": "strokes"}])
     assert "85.54" not in text
+    assert "nan" not in text
     assert "50.00 ± 1.00" in text
     assert "85.54" in reproduce.table([{**run, "active_units": 3, "data": "mnist"}])

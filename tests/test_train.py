@@ -281,8 +281,9 @@ def test_a_loss_must_give_one_value_an_image(shape):
         ({"batch_size": 0}, "batch_size = 0"),
         ({"seed": -1}, "seed = -1"),
         ({"lr": 0}, "lr = 0"),
-        ({"lr": lambda done: -1.0}, "lr = -1.0"),
-        ({"eps": 0}, "eps = 0"),
+        ({"lr": lambda epoch: -1.0}, "lr = -1.0"),
+        ({"lr": lambda epoch: 0.1 - epoch, "batch_size": 10}, "lr = -0.1"),
+        ({"eps": 0}, "eps = 0 must be a number above 0; 1e-8"),
         ({"lr": float("nan")}, "lr = nan"),
         ({"data": torch.empty(0, 3)}, "hold no images"),
         ({"data": (torch.zeros(3, 3), torch.zeros(4, 1))}, "one length"),
@@ -297,29 +298,29 @@ def test_bad_arguments(change, message):
 def test_a_constant_schedule_is_no_schedule():
     one, two = Noisy(), Noisy()
     fit(one, squared, regression(), epochs=3, lr=0.02, batch_size=16)
-    fit(two, squared, regression(), epochs=3, lr=lambda done: 0.02, batch_size=16)
+    fit(two, squared, regression(), epochs=3, lr=lambda epoch: np.float64(0.02), batch_size=16)
     assert torch.equal(weights(one), weights(two))
 
 
-def test_a_schedule_is_asked_for_the_share_of_the_steps_done():
+def test_a_schedule_is_asked_at_every_step_for_the_epochs_done():
     asked, seen = [], []
 
-    def rate(done):
-        asked.append(done)
-        return 0.1 if done < 0.5 else 1e-12
+    def rate(epoch):
+        asked.append(epoch)
+        return 0.1 if epoch < 2 else 1e-12
 
     def watch(model, history):
         seen.append(weights(model))
 
     fit(Noisy(), squared, regression(), epochs=4, lr=rate, batch_size=16, watch=watch)
-    assert asked[4:] == pytest.approx([step / 16 for step in range(16)])  # the first four are checks
+    assert asked[-16:] == pytest.approx([step / 4 for step in range(16)])
     assert (seen[1] - seen[0]).abs().max() > 0.01
     assert torch.allclose(seen[1], seen[3], atol=1e-8)
 
 
 def test_a_run_with_a_schedule_goes_on_with_the_same_one(tmp_path):
-    def rate(done):
-        return 0.05 * (1 - done)
+    def rate(epoch):
+        return 0.05 * (1 - epoch / 6)
 
     def stop(model, history):
         if len(history.train) == 2:
@@ -329,13 +330,36 @@ def test_a_run_with_a_schedule_goes_on_with_the_same_one(tmp_path):
     fit(whole, squared, regression(), epochs=4, lr=rate, batch_size=16)
     with pytest.raises(KeyboardInterrupt):
         fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path, watch=stop)
-    for other in ({"lr": 0.05}, {"epochs": 8}, {"lr": lambda done: 0.06 * (1 - done)}, {"eps": 1e-4}):
+    for other in ({"lr": 0.06}, {"lr": lambda epoch: 0.06 * (1 - epoch / 6)}, {"eps": 1e-4}):
         options = {"epochs": 4, "lr": rate, "batch_size": 16, "checkpoint": path, **other}
         with pytest.raises(ValueError, match=r"another run \((lr|eps) differ\)"):
             fit(Noisy(), squared, regression(), **options)
     parts = Noisy()
+    fit(parts, squared, regression(), epochs=3, lr=rate, batch_size=16, checkpoint=path)
     fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path)
     assert torch.equal(weights(whole), weights(parts))
+
+
+def test_eps_must_stay_the_same_either_way(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(Noisy(), squared, regression(), epochs=1, eps=1e-4, checkpoint=path)
+    with pytest.raises(ValueError, match=r"another run \(eps differ\)"):
+        fit(Noisy(), squared, regression(), epochs=2, checkpoint=path)
+
+
+def test_a_checkpoint_of_an_older_version_goes_on(tmp_path):
+    """Its losses are a list, and it knows no eps."""
+    path, whole, parts = tmp_path / "run.pt", Noisy(), Noisy()
+    fit(whole, squared, regression(), epochs=2, batch_size=16)
+    fit(parts, squared, regression(), epochs=1, batch_size=16, checkpoint=path)
+    saved = torch.load(path, weights_only=True)
+    assert saved["history"]["steps"].dtype == torch.float64
+    saved["history"]["steps"] = saved["history"]["steps"].tolist()
+    torch.save(saved | {"version": 2}, path)
+    parts = Noisy()
+    history = fit(parts, squared, regression(), epochs=2, batch_size=16, checkpoint=path)
+    assert torch.equal(weights(whole), weights(parts))
+    assert len(history.steps) == 8
 
 
 def test_eps_is_adams():

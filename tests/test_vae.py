@@ -112,6 +112,8 @@ def test_validation_stays_on():
         (lambda: VAE((1, 4, 4), 2, network="cnn", hidden=()), "at least one"),
         (lambda: VAE((1, 4, 4), 2).log_joint(torch.zeros(5, 3, 4, 4), torch.zeros(5, 2)), "images are"),
         (lambda: VAE((1, 4, 4), 2, min_sigma=0), "min_sigma = 0"),
+        (lambda: VAE((1, 4, 4), 2, activation="elu"), "use relu or tanh"),
+        (lambda: VAE((1, 4, 4), 2, network="cnn", activation="tanh"), "a CNN has ReLUs"),
         (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 1, 4, 5).to(device())), "images are"),
         (lambda: VAE((1, 4, 4), 2).encode(torch.zeros(5, 16).to(device())), "images are"),
         (lambda: VAE((1, 4, 4), 2).decode(torch.zeros(5, 3).to(device())), "codes are"),

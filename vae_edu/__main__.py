@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "memory" not in str(error):
             raise
         hint = "lower --hidden, --latent-dim or --batch-size, or --n."
+        hint = "lower --k or --n." if options.command == "reproduce" else hint
         print(f"python -m vae_edu {options.command}: there is not enough memory: {hint}", file=sys.stderr)
         return 2
 

@@ -1,6 +1,7 @@
 """One sentence for a bad argument."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -13,3 +14,10 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number is None or number < least or isinstance(value, bool):
         raise ValueError(f"{name} = {value!r} must be a whole number, {least} or above.")
     return number
+
+
+def channels_height_width(image_shape: Any) -> tuple[int, int, int]:
+    """image_shape as three ints. Raises ValueError where it is not (channels, height, width)."""
+    if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
+        raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")
+    return tuple(whole_number("image_shape", size, 1) for size in image_shape)

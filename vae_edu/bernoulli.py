@@ -4,24 +4,23 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Independent
+from torch.distributions import Independent
 
 FACTORS = 100  # at most so many numbers from [½, 1] are multiplied: 2⁻¹⁰⁰ is still a float32
 
 
 class BernoulliImage(Independent):
-    """p(x) = ∏ᵢ σ(lᵢ)^xᵢ (1 − σ(lᵢ))^(1−xᵢ) for logits l (…, C, H, W), and its logarithm in nats per image.
+    """p(x) = ∏ᵢ σ(lᵢ)^xᵢ (1 − σ(lᵢ))^(1−xᵢ), and its logarithm in nats per image.
 
+    To be made as Independent is: BernoulliImage(Bernoulli(logits=l), 3) for logits l (…, C, H, W).
     log_prob raises ValueError for grey pixels and FloatingPointError, where no gradient is asked for, for
     logits that are not finite.
     """
 
-    def __init__(self, logits: Tensor):
-        super().__init__(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
-
     def log_prob(self, value: Tensor) -> Tensor:
         """Σᵢ log σ(aᵢ) with a = (2x − 1) l, since 1 − σ(l) = σ(−l). value: (…, C, H, W). Returns (…)."""
-        if not torch.equal(value.square(), value):
+        value = value.to(self.base_dist.logits)
+        if (value - value.square()).any():  # NaN and infinity count as different from 0
             raise ValueError(
                 "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
                 "binarize the images, or use a Gaussian decoder."
@@ -35,7 +34,7 @@ class BernoulliImage(Independent):
 
 
 def sum_log_sigmoid(logits: Tensor, sign: Tensor) -> Tensor:
-    """Σᵢ log σ(sᵢ lᵢ) over the last dimension of logits l and signs s, (…, D) each: (…).
+    """Σᵢ log σ(sᵢ lᵢ) over the last dimension of logits l and signs s, (…, D) each: (…), without gradients.
 
     As Σ min(s l, 0) + Σ log ∏ σ(|l|): numbers between ½ and 1 are multiplied, many at a time, before a
     logarithm is taken, since logarithms are dear and sigmoids cheap.

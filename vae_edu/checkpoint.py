@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import vae_edu
 
-FORMAT, VERSION = "vae_edu checkpoint", 2
+FORMAT, VERSION = "vae_edu checkpoint", 3
 PLAIN = (str, int, float, bool, type(None))
 
 

@@ -28,9 +28,8 @@ SAMPLES = 16  # for the ELBO of one image
 
 def train(options: Namespace) -> int:
     """Train a VAE, and print its bound on the held-out images."""
-    checkpoint.check_path(options.out)
-    if not options.resume and Path(options.out).exists():
-        raise ValueError(f"{options.out} exists already: --resume goes on with it, or name another.")
+    if not options.resume:
+        _check_new(options.out)
     options.data, options.binarize = _data_name(options.data), _binarization(options)
     if options.network == "mlp" and options.hidden is None:
         options.hidden = [500, 500]  # the way from two numbers to 784 pixels takes two layers
@@ -156,35 +155,43 @@ def reproduce(options: Namespace) -> int:
     """Train and measure one row of a published table, and print it beside the paper's."""
     from vae_edu import reproduce as paper
 
-    if options.resume and not options.out:
-        raise ValueError("--resume needs --out, the file to go on with.")
-    if options.out:
-        checkpoint.check_path(options.out)
-        if not options.resume and Path(options.out).exists():
-            raise ValueError(f"{options.out} exists already: --resume goes on with it, or name another.")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ValueError("reproduce runs in one process: start it without torchrun.")
+    if options.resume and (options.out is None or options.epochs or options.budget):
+        raise ValueError(
+            "--resume takes everything but --out from that file: leave --epochs and --budget out."
+        )
+    if options.out and not options.resume:
+        _check_new(options.out)
     name = _data_name(options.data)
     x, test = load_images(name).x, load_images(name, "test", n=options.n).x
-    if options.resume and Path(options.out).exists():
+    if len(test) < 2:
+        raise ValueError(f"{name} has a single test image: the standard error needs two or more.")
+    if options.resume:
         vae = VAE.load(options.out)
         if vae.about.get("k") != options.k:
-            raise ValueError(
-                f"{options.out} was not made by this command with --k {options.k}: name another."
-            )
-        epochs = vae.about["epochs"]
+            what = f"with --k {vae.about['k']}" if "k" in vae.about else "by another command"
+            raise ValueError(f"{options.out} was made {what}, not with --k {options.k}: name another file.")
     else:
         vae, epochs = paper.network(x, options.seed), options.epochs
-        if epochs is None:
-            minutes = options.budget or (3 if vae.zero.device.type == "cpu" else math.inf)
-            epochs = paper.affordable_epochs(x, options.k, minutes) if minutes < math.inf else paper.EPOCHS
-        vae.about = {"data": name, "binarize": "stochastic", "k": options.k, "epochs": epochs}
+        if epochs is None and (options.budget or vae.zero.device.type == "cpu"):
+            epochs = paper.affordable_epochs(x, options.k, options.budget or 3)
+        vae.about = {"data": name, "binarize": "stochastic", "k": options.k, "seed": options.seed}
+        vae.about["epochs"] = epochs or paper.EPOCHS
+    epochs, seed = vae.about["epochs"], vae.about["seed"]
     print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
-    if paper.train(vae, x, options.k, epochs, seed=options.seed, checkpoint=options.out).interrupted:
+    if paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out).interrupted:
+        goes_on = f"python -m vae_edu reproduce iwae --k {options.k} --resume --out {options.out} goes on."
+        print(goes_on if options.out else "Nothing is kept without --out.", file=sys.stderr)
         return 130
-    command = f"python -m vae_edu reproduce iwae --k {options.k} --epochs {epochs} --seed {options.seed}"
-    run = {"command": command, "data": name, "k": options.k, "epochs": epochs}
-    run |= {"training_minutes": round(vae.about["training_minutes"], 2), "machine": paper.machine()}
+    given = {"data": name, "epochs": epochs, "seed": seed, "n": options.n, "samples": options.samples}
+    usual = {"data": "mnist", "seed": 0, "n": None, "samples": 5000}
+    words = [f"--{key} {value}" for key, value in given.items() if usual.get(key, ...) != value]
+    run = {"command": " ".join([f"python -m vae_edu reproduce iwae --k {options.k}", *words])}
+    run |= {"data": name, "k": options.k, "epochs": epochs, "machine": paper.machine()}
+    run |= {"training_minutes": round(vae.about["training_minutes"], 2)}
     run |= {"images": len(test), "samples": options.samples}
-    run |= paper.evaluate(vae, test, options.samples, seed=options.seed)
+    run |= paper.evaluate(vae, test, options.samples, seed=seed)
     print(json.dumps(run, allow_nan=False) if options.json else paper.table([run]))
     return 0
 
@@ -260,6 +267,12 @@ def _images_for(vae: VAE, options: Namespace) -> Tensor:
     return _held_out(
         options.data, vae.about.get("binarize", "half" if vae.likelihood == "bernoulli" else None)
     )
+
+
+def _check_new(path: str) -> None:
+    checkpoint.check_path(path)
+    if Path(path).exists():
+        raise ValueError(f"{path} exists already: --resume goes on with it, or name another.")
 
 
 def _check_picture(path: str) -> None:

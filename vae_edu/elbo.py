@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from vae_edu.interface import (
     check_codes,
     check_grid,
     check_images,
+    encoder,
     log_likelihoods,
 )
 from vae_edu.marginal import GridWarning, grid_estimate, grid_sums
@@ -193,7 +194,7 @@ def _on_grid(model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode
     grid = grid or Grid()
     check_images(model, x)
     check_grid(model, grid)
-    prior, q = model.prior(), lru_cache(maxsize=1)(q)  # one encoding for all the nodes of a block
+    prior, q = model.prior(), encoder(model, q)
 
     def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         z = grid.nodes(start, stop).to(prior.mean)

@@ -1226,6 +1226,10 @@ EXERCISES = {
             ),
             ("log_w.mean(0)", "this is the mean of the logarithms, the bound for k = 1 (the ELBO)"),
             (
+                "log_w.unflatten(0, (-1, k)).exp().mean(1).log().mean(0)",
+                "exp underflows to 0 before the mean: use logsumexp, which takes out the largest first",
+            ),
+            (
                 "log_w.unflatten(0, (-1, k)).logsumexp(1).mean(0)",
                 "it is the logarithm of the sum of k weights; their mean has a −log k too",
             ),

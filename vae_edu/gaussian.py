@@ -27,7 +27,10 @@ def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Indepe
 
 
 class GaussianCodes(Independent):
-    """A diagonal Gaussian over codes (…, d), with a log_prob of fewer passes than PyTorch's."""
+    """A diagonal Gaussian over codes (…, d), whose log_prob takes fewer passes than PyTorch's.
+
+    It does not look for codes that are not finite: their log_prob is NaN or −∞.
+    """
 
     def log_prob(self, value: Tensor) -> Tensor:
         """−½ Σᵢ (zᵢ − μᵢ)²/σᵢ² − Σᵢ log σᵢ − ½ d log 2π, in nats: (…)."""

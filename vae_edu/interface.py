@@ -5,6 +5,7 @@ A `VAE`, the linear oracle and a learner's own class all qualify: nothing is inh
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -89,6 +90,11 @@ def check_grid(model: LatentVariableModel, grid: Grid) -> None:
             f"the grid has {grid.latent_dim} dimensions but the model's z has {latent_dim}: "
             f"use Grid(latent_dim={latent_dim}), or importance sampling where that is too large."
         )
+
+
+def encoder(model: LatentVariableModel, q: Encode | None) -> Encode:
+    """q, or model.encode without it, that encodes a block of images once for all its chunks of codes."""
+    return lru_cache(maxsize=1)(q or model.encode)
 
 
 def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """The importance-weighted bound of Burda et al. (2016): the ELBO with one sample, tighter with more."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 from vae_edu.arguments import whole_number
 from vae_edu.chunks import MEMORY, in_chunks
 from vae_edu.elbo import draw_binary
-from vae_edu.interface import Encode, LatentVariableModel, check_images
+from vae_edu.interface import Encode, LatentVariableModel, check_images, encoder
 from vae_edu.marginal import log_importance_weights, log_mean_exp
 from vae_edu.randomness import random_stream
 
@@ -26,22 +25,21 @@ def bounds(
     q: Encode | None = None,
     seed: int = 0,
     memory: int = MEMORY,
-    progress: bool = False,
 ) -> dict[int, Tensor]:
     """L_K = E[log (1/K) Σₖ p(x, zₖ)/q(zₖ|x)] for each K of counts, from the same draws: K → (B,), in nats.
 
     As many samples as the largest K, in groups of K: the mean over the groups of `marginal.log_mean_exp`.
     Each count must divide the next one. Then a group of the next size holds whole groups of this one, and
-    the mean of their logarithms is at most the logarithm of their mean (Jensen): these estimates never
-    fall from one K to the next, on any image, as the bounds themselves never do.
-    x: (B, …). q: model.encode without it. progress: whether to show a bar.
+    the mean of their logarithms is at most the logarithm of their mean (Jensen): up to rounding these
+    estimates never fall from one K to the next, on any image, as the bounds themselves never do.
+    x: (B, …). q: model.encode without it. memory: bytes of intermediate results at a time.
     Raises ValueError for images that do not fit, or counts that do not divide each other.
     """
     counts = [whole_number("every count", count, 1) for count in counts]
     if not counts or any(large % small or large == small for small, large in pairwise(counts)):
         raise ValueError(f"counts = {counts}: each must divide the next, larger one, as 1, 5, 50 do.")
     check_images(model, x)
-    q = lru_cache(maxsize=1)(q or model.encode)  # one encoding for all the samples of a block
+    q, at_once = encoder(model, q), max(1, memory // (32 * counts[-1]))  # images whose weights fit too
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
         return log_importance_weights(model, images, stop - start, q).double()
@@ -52,7 +50,7 @@ def bounds(
         )
 
     with random_stream(whole_number("seed", seed, 0)):
-        blocks = in_chunks(work, x, counts[-1], memory, progress)
+        blocks = (block for part in x.split(at_once) for block in in_chunks(work, part, counts[-1], memory))
         values = torch.cat([of_block(torch.cat(list(block))) for block in blocks], dim=1)
     return dict(zip(counts, values, strict=True))
 

@@ -6,7 +6,8 @@ Everything stays in the log domain, in nats per image, and in chunks of at most 
 import math
 import warnings
 from collections.abc import Callable
-from functools import lru_cache, reduce
+from contextlib import closing
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,14 @@ from torch import Tensor
 from vae_edu.arguments import whole_number
 from vae_edu.chunks import MEMORY, in_chunks
 from vae_edu.grid import Grid
-from vae_edu.interface import Encode, LatentVariableModel, check_grid, check_images, log_likelihoods
+from vae_edu.interface import (
+    Encode,
+    LatentVariableModel,
+    check_grid,
+    check_images,
+    encoder,
+    log_likelihoods,
+)
 from vae_edu.randomness import random_stream, sample
 
 TOO_COARSE, TOO_SMALL = 0.05, 1e-3  # an error in nats, and a share of the posterior, that deserve a warning
@@ -88,7 +96,7 @@ def importance_sampling(
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
-    q = lru_cache(maxsize=1)(q or model.encode)  # one encoding for all the samples of a block
+    q = encoder(model, q)
     return _estimate(lambda x, k: log_importance_weights(model, x, k, q), x, samples, seed, memory, progress)
 
 
@@ -180,8 +188,8 @@ def _estimate(
         log_w = log_weights(images, stop - start).double()
         return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
 
-    with random_stream(whole_number("seed", seed, 0)):
-        parts = in_chunks(work, x, samples, memory, progress)
+    chunks = closing(in_chunks(work, x, samples, memory, progress))  # and its bar, whatever happens
+    with random_stream(whole_number("seed", seed, 0)), chunks as parts:
         total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
     effective = (2 * total - squares).exp()
     if samples == 1:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import platform
 import time
 from functools import partial
 from pathlib import Path
@@ -26,8 +27,8 @@ TRIAL = 60  # steps that tell how long an epoch takes
 def learning_rate(epoch: float) -> float:
     """The paper's schedule: 10⁻³ · 10^(−i/7) in stage i = 0 … 7, which lasts 3ⁱ epochs; 3,280 in all.
 
-    A shorter training takes it as far as it goes. Squeezed into so few epochs it does worse, by ten nats
-    in ten epochs and seven in twenty, since two thirds of it are spent at the smallest rate.
+    A shorter training takes it as far as it goes. To squeeze it into the epochs that there are does worse
+    where they are few, by ten nats with ten, since two thirds of it are spent at the smallest rate.
     """
     stage = next((i for i in range(7) if 2 * epoch < 3 ** (i + 1) - 1), 7)
     return 1e-3 * 10 ** (-stage / 7)
@@ -54,7 +55,8 @@ def train(
     """Maximise the bound with k samples on images drawn anew from grey x; returns what `train.fit` saw.
 
     Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. checkpoint: as for `train.fit`.
-    The minutes that it took, in all calls together, are in vae.about["training_minutes"].
+    The minutes of all whole epochs, also of those before an interruption, are in
+    vae.about["training_minutes"].
     """
     start, before = time.perf_counter(), vae.about.get("training_minutes", 0.0)
 
@@ -62,12 +64,7 @@ def train(
         vae.about["training_minutes"] = before + (time.perf_counter() - start) / 60
 
     loss = partial(iwae.negative_bound_of_binarized, samples=k)
-    options = {
-        "batch_size": BATCH,
-        "lr": lambda done: learning_rate(done * epochs),
-        "eps": 1e-4,
-        "seed": seed,
-    }
+    options = {"batch_size": BATCH, "lr": learning_rate, "eps": 1e-4, "seed": seed}
     return fit(vae, loss, x, epochs, **options, checkpoint=checkpoint, watch=watch)
 
 
@@ -77,17 +74,18 @@ def affordable_epochs(x: Tensor, k: int, minutes: float) -> int:
     vae, loss = network(x), partial(iwae.negative_bound_of_binarized, samples=k)
     for _ in range(2):  # the first one warms up
         start = time.perf_counter()
-        fit(vae, loss, few, 1, batch_size=BATCH, eps=1e-4, progress=False)
+        if fit(vae, loss, few, 1, batch_size=BATCH, eps=1e-4, progress=False).interrupted:
+            raise KeyboardInterrupt
         seconds = (time.perf_counter() - start) / TRIAL
     return min(max(1, int(60 * minutes / seconds / math.ceil(len(x) / BATCH))), EPOCHS)
 
 
 def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict[str, float]:
-    """−log p(x) by importance sampling on images drawn once from grey x, as the paper measures it.
+    """−log p(x) by importance sampling on black-and-white images that are drawn once from grey x.
 
     "nll" in nats per image, the mean over the images with its "standard_error", and the "active_units".
     """
-    x = binarize(x, seed=0)
+    x = binarize(x.cpu(), seed=0).to(x)  # the same images on every device
     log_p_x = marginal.importance_sampling(vae, x, samples, seed=seed, progress=True).log_p_x
     error = log_p_x.std().item() / math.sqrt(len(x))
     return {
@@ -100,7 +98,8 @@ def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict
 def machine() -> str:
     """What the numbers of a run were computed on."""
     cuda = device().type == "cuda"
-    name = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    threads = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    name = torch.cuda.get_device_name(device()) if cuda else threads
     return f"{name}, PyTorch {torch.__version__.split('+')[0]}"
 
 
@@ -116,9 +115,9 @@ def table(runs: list[dict[str, Any]]) -> str:
         "  k |  paper    here         | paper    here |  epochs  minutes  machine",
     ]
     for run in sorted(runs, key=lambda run: (run["k"], run["epochs"])):
-        nll, active = PAPER[run["k"]] if run["data"] == "mnist" else (math.nan, math.nan)
+        nll, active = PAPER[run["k"]] if run["data"] == "mnist" else ("–", "–")
         lines.append(
-            f"{run['k']:3} | {nll:6.2f}  {run['nll']:7.2f} ± {run['standard_error']:.2f} | {active:5.0f}"
+            f"{run['k']:3} | {nll:>6}  {run['nll']:7.2f} ± {run['standard_error']:.2f} | {active:>5}"
             f"{run['active_units']:8} | {run['epochs']:7} {run['training_minutes']:8.1f}  {run['machine']}"
         )
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """What a training run needs in order to go on: written by `train.fit`, and read when it is called again."""
 
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,9 @@ def save(
     random = {"cpu": torch.get_rng_state()}
     if (device := next(model.parameters()).device).type == "cuda":
         random["cuda"] = torch.cuda.get_rng_state(device)
-    states = {"optimizer": optimizer.state_dict(), "random": random, "history": asdict(history)}
+    losses = torch.tensor(history.steps, dtype=torch.float64)  # a million numbers, where runs are long
+    recorded = {**vars(history), "steps": losses}
+    states = {"optimizer": optimizer.state_dict(), "random": random, "history": recorded}
     checkpoint.save(path, {**checkpoint.contents_of(model), **states, "settings": settings})
 
 
@@ -72,18 +73,20 @@ def resume(
     saved = checkpoint.load(path)
     if "optimizer" not in saved:
         raise ValueError(f"{path} holds a model and no training to go on with: name another checkpoint.")
-    if differ := [name for name, value in settings.items() if saved.get("settings", {}).get(name) != value]:
+    before = saved.get("settings", {})
+    if differ := [name for name in {**settings, **before} if settings.get(name) != before.get(name)]:
         raise ValueError(
             f"{path} belongs to another run ({', '.join(differ)} differ): use the same model, data and "
             "settings, or name another checkpoint."
         )
-    if len(saved["history"]["steps"]) > steps:
+    recorded = {**saved["history"], "steps": torch.as_tensor(saved["history"]["steps"]).tolist()}
+    if len(recorded["steps"]) > steps:
         raise ValueError(
             f"{path} has been trained for longer already: raise epochs, or name another checkpoint."
         )
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
-    vars(history).update(saved["history"], interrupted=False)
+    vars(history).update(recorded, interrupted=False)
     torch.set_rng_state(saved["random"]["cpu"])
     if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:
         torch.cuda.set_rng_state(saved["random"]["cuda"], device)

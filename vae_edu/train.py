@@ -61,7 +61,8 @@ def fit(
 
     model: changed in place. loss: returns one value an image, (B,); the only mean is taken here.
     data, held_out: a tensor (N, …), a tuple of tensors, or `Images`; a batch is rows of the same kind.
-    lr, eps: of Adam. A schedule is a function of the share of the steps done, from 0 to 1, that gives lr.
+    lr, eps: of Adam. lr may be a function of the epochs done, 2.5 say, that gives it; a run that goes on
+        from a checkpoint is asked to begin with the same one.
     device: `vae_edu.device()` unless given; model and data are moved there once.
     seed: fixes the order of the images and the random draws of the loss; the caller's stay untouched.
     checkpoint: a file, written after every epoch and on Ctrl-C. Where it exists already, training
@@ -78,14 +79,13 @@ def fit(
     """
     epochs, batch_size = whole_number("epochs", epochs, 1), whole_number("batch_size", batch_size, 1)
     seed = whole_number("seed", seed, 0)
-    rates = [lr(epoch / epochs) for epoch in range(epochs)] if callable(lr) else [lr]
-    _check(model, data, held_out, rates, eps)
+    _check(model, data, held_out, eps)
     device, n = vae_edu.device(device), resume.count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
     mean_loss = parallel(_MeanLoss(model, loss, data))
-    optimizer = torch.optim.Adam(_trainable(model).values(), lr=rates[0], eps=eps, fused=True)
+    optimizer = torch.optim.Adam(_trainable(model).values(), lr=_rate(lr, 0.0), eps=eps, fused=True)
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
-    settings = {"batch_size": batch_size, "lr": rates if callable(lr) else lr, "seed": seed}
+    settings = {"batch_size": batch_size, "lr": _rate(lr, 0.0), "seed": seed}
     settings |= {"eps": eps} if eps != 1e-8 else {}  # a checkpoint of an older version has none
     settings |= resume.describe(model, data, held_out)
     with random_stream(seed), _stop_between_steps() as stop:
@@ -103,8 +103,7 @@ def fit(
                     _record(history, value, epoch)
                     optimizer.zero_grad()
                     value.backward()
-                    if callable(lr):
-                        optimizer.param_groups[0]["lr"] = lr((len(history.steps) - 1) / (epochs * steps))
+                    optimizer.param_groups[0]["lr"] = _rate(lr, (len(history.steps) - 1) / steps)
                     optimizer.step()
                     bar.set_postfix_str(_losses(history), refresh=False)
                     bar.update()
@@ -255,13 +254,22 @@ def _check_data(data: Any) -> None:
         raise ValueError("the data hold no images: give at least one.")
 
 
-def _check(model: nn.Module, data: Any, held_out: Any, rates: list[float], eps: float) -> None:
+def _rate(lr: float | Callable[[float], float], epoch: float) -> float:
+    """lr after so many epochs, which must be a number above 0."""
+    return _above_0("lr", lr(epoch) if callable(lr) else lr, "1e-3")
+
+
+def _above_0(name: str, value: Any, start: str) -> float:
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
+    return float(value)
+
+
+def _check(model: nn.Module, data: Any, held_out: Any, eps: float) -> None:
     _check_data(data)
     if held_out is not None:
         _check_data(held_out)
-    for name, value in [*(("lr", rate) for rate in rates), ("eps", eps)]:
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"{name} = {value!r} must be a number above 0; 1e-3 is a good start for lr.")
+    _above_0("eps", eps, "1e-8")
     if not _trainable(model):
         raise ValueError("the model has no weights to train: every parameter is frozen.")
 

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent
+from torch.distributions import Bernoulli, Independent
 
 from vae_edu import checkpoint, device
-from vae_edu.arguments import whole_number
+from vae_edu.arguments import channels_height_width, whole_number
 from vae_edu.bernoulli import BernoulliImage
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.networks import Tanh, conv_decoder, conv_encoder, mlp
@@ -53,9 +53,7 @@ class VAE(nn.Module):
         min_sigma: float = 0.1,
     ):
         super().__init__()
-        if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
-            raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")
-        self.image_shape = tuple(whole_number("image_shape", size, 1) for size in image_shape)
+        self.image_shape = channels_height_width(image_shape)
         self.latent_dim = whole_number("latent_dim", latent_dim, 1)
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"unknown likelihood {likelihood!r}: use {', '.join(LIKELIHOODS)}.")
@@ -117,7 +115,7 @@ class VAE(nn.Module):
         drawn = self.decoder(z.reshape(-1, self.latent_dim))
         drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
         if self.likelihood == "bernoulli":
-            return BernoulliImage(drawn)
+            return BernoulliImage(Bernoulli(logits=drawn, validate_args=False), 3, validate_args=False)
         mu, logvar = (
             drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, SPEED * self.scaled_logvar)
         )
