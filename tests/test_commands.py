@@ -64,6 +64,10 @@ def run(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
 
 
+def history_of(saved):
+    return {**saved["history"], "steps": saved["history"]["steps"].tolist()}
+
+
 def same_weights(one, two):
     one, two = load(one)["model"], load(two)["model"]
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
@@ -233,7 +237,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(folder, tmp_path):
     result = run("train", "--resume", "--out", parts, cwd=folder)  # every option comes from the file
     assert result.returncode == 0, result.stderr
     assert same_weights(parts, whole)
-    assert load(parts)["history"] == load(whole)["history"]
+    assert history_of(load(parts)) == history_of(load(whole))
 
 
 def test_resume_takes_more_epochs_and_nothing_else(folder, tmp_path, capsys, monkeypatch):

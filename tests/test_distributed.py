@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from tests.test_commands import SMALL, write_digits
+from tests.test_commands import SMALL, history_of, write_digits
 from vae_edu.checkpoint import load
 from vae_edu.distributed import add_up, parallel, process_group, rank, share, world_size
 from vae_edu.gaussian import diagonal_gaussian
@@ -41,9 +41,9 @@ def train(processes, out, *options):
 
 def assert_same(one, two, tolerance):
     one, two = load(one), load(two)
-    assert one["history"]["steps"]
+    assert history_of(one)["steps"]
     for name in ("steps", "train", "held_out"):
-        assert two["history"][name] == pytest.approx(one["history"][name], rel=tolerance)
+        assert history_of(two)[name] == pytest.approx(history_of(one)[name], rel=tolerance)
     for name, weight in one["model"].items():
         torch.testing.assert_close(two["model"][name], weight, rtol=0, atol=10 * tolerance)
 
