@@ -1,5 +1,6 @@
 """L2 by chance and on the grid: against closed forms, enumeration, and its own stated errors."""
 
+import io
 import itertools
 import math
 import os
@@ -11,7 +12,7 @@ import torch
 from torch.distributions import Bernoulli, Independent, Normal
 
 from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
-from vae_edu import device
+from vae_edu import chunks, device
 from vae_edu.chunks import chunk_sizes
 from vae_edu.data import binarize, load_images
 from vae_edu.gaussian import diagonal_gaussian
@@ -416,6 +417,39 @@ def test_the_callers_random_numbers_stay_untouched():
     assert torch.rand(1) == right
     assert torch.equal(a.log_p_x, b.log_p_x)
     assert not torch.equal(a.log_p_x, importance_sampling(model, x, 50, q=wide(model), seed=1).log_p_x)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_progress_bar_counts_images_and_closes(monkeypatch, shown):
+    bars = []
+
+    class Bar(chunks.progress_bar(shown=False).__class__):
+        def __init__(self, *, shown, **options):
+            super().__init__(disable=not shown, file=io.StringIO(), **options)
+            self.asked, self.closed = shown, False
+            bars.append(self)
+
+        def close(self):
+            self.closed = True
+            super().close()
+
+    monkeypatch.setattr(chunks, "progress_bar", Bar)
+    model = linear()
+    x = draws(model, 30)
+    importance_sampling(model, x, 100, memory=10**5, progress=shown)
+    assert [(bar.total, bar.n, bar.asked) for bar in bars] == [(30, 30 if shown else 0, shown)]
+    calls, log_joint = [], model.log_joint
+
+    def fails(*arguments):
+        calls.append(1)
+        if len(calls) > 9:
+            raise RuntimeError("in the middle")
+        return log_joint(*arguments)
+
+    model.log_joint = fails
+    with pytest.raises(RuntimeError, match="in the middle"):
+        importance_sampling(model, x, 100, memory=10**5, progress=shown)
+    assert all(bar.closed for bar in bars)
 
 
 def test_an_infinite_spread_is_no_error(recwarn):

@@ -160,6 +160,18 @@ def test_training_beats_independent_pixels_by_far_and_learns_nothing_impossible(
         assert model.log_prob(noise).mean() < -200
 
 
+def test_images_of_28_by_28_and_of_three_channels():
+    for shape in ((1, 28, 28), (3, 4, 4)):
+        model = PixelRNN(shape, hidden=4)
+        x = torch.bernoulli(torch.full((2, *shape), 0.5)).to(device())
+        with torch.no_grad():
+            assert model.log_prob(x).isfinite().all()
+            assert model.conditionals(x).shape == x.shape
+        assert torch.equal(
+            model.complete(x, model.pixels - 1, progress=False).flatten(1)[:, :-1], x.flatten(1)[:, :-1]
+        )
+
+
 def test_gradients_reach_every_weight():
     model = PixelRNN((1, 3, 3), hidden=4)
     negative_log_likelihood(model, all_images(9, (1, 3, 3))[5:9]).sum().backward()
