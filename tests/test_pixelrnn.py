@@ -121,10 +121,11 @@ def test_samples_are_as_frequent_as_log_prob_says():
     assert abs(value - cells) < 4 * math.sqrt(2 * cells)  # the mean and spread of chi-squared
 
 
+@pytest.mark.parametrize("recent", [None, 1])
 @pytest.mark.parametrize("upto", [0, 1, 4, 8])
-def test_completions_follow_the_conditional_distribution(upto):
-    """p(rest | begin) = p(image) / p(begin), from the enumeration."""
-    model, x = wild((1, 3, 3)), all_images(9, (1, 3, 3))
+def test_completions_follow_the_conditional_distribution(upto, recent):
+    """p(rest | begin) = p(image) / p(begin), from the enumeration; with one recent pixel memory matters."""
+    model, x = wild((1, 3, 3), recent=recent), all_images(9, (1, 3, 3))
     begin = torch.tensor([1.0, 0, 1, 1, 0, 1, 0, 1, 1]).to(device())
     given = begin.reshape(1, 1, 3, 3).repeat(20_000, 1, 1, 1)
     given.flatten(1)[:, upto:] = math.nan  # not looked at

@@ -159,6 +159,20 @@ def test_how_long_it_trains(folder, monkeypatch, options, epochs):
     assert asked == [epochs if options or device().type == "cpu" else 3280]
 
 
+def test_the_seed_is_that_of_the_weights_and_of_the_training(folder, monkeypatch):
+    found = []
+
+    def train(vae, x, k, epochs, **others):
+        found.append((vae, x, others["seed"]))
+        return History(interrupted=True)
+
+    monkeypatch.setattr(reproduce, "train", train)
+    main([*COMMAND, "--k", "5", "--data", folder, "--epochs", "1", "--seed", "7"])
+    ((vae, x, seed),) = found
+    assert seed == 7
+    assert torch.equal(vae.encoder[1].weight, reproduce.network(x, seed=7).encoder[1].weight)
+
+
 def test_minutes_are_minutes(folder, monkeypatch):
     clock = iter(range(0, 10**6, 30))  # whenever somebody looks, half a minute has passed
     monkeypatch.setattr(reproduce.time, "perf_counter", lambda: next(clock))
