@@ -436,19 +436,19 @@ def test_the_progress_bar_counts_images_and_closes(monkeypatch, shown):
     monkeypatch.setattr(chunks, "progress_bar", Bar)
     model = linear()
     x = draws(model, 30)
-    importance_sampling(model, x, 100, memory=10**5, progress=shown)
+    importance_sampling(model, x, 100, memory=10**6, progress=shown)
     assert [(bar.total, bar.n, bar.asked) for bar in bars] == [(30, 30 if shown else 0, shown)]
     calls, log_joint = [], model.log_joint
 
     def fails(*arguments):
         calls.append(1)
-        if len(calls) > 9:
+        if len(calls) > 5:
             raise RuntimeError("in the middle")
         return log_joint(*arguments)
 
     model.log_joint = fails
     with pytest.raises(RuntimeError, match="in the middle"):
-        importance_sampling(model, x, 100, memory=10**5, progress=shown)
+        importance_sampling(model, x, 100, memory=10**6, progress=shown)
     assert all(bar.closed for bar in bars)
 
 
