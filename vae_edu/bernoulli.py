@@ -36,11 +36,11 @@ class BernoulliImage(Independent):
 def sum_log_sigmoid(logits: Tensor, sign: Tensor) -> Tensor:
     """Σᵢ log σ(sᵢ lᵢ) over the last dimension of logits l and signs s, (…, D) each: (…), without gradients.
 
-    As Σ min(s l, 0) + Σ log ∏ σ(|l|): numbers between ½ and 1 are multiplied, many at a time, before a
-    logarithm is taken, since logarithms are dear and sigmoids cheap.
+    With a = s l, log σ(a) = ½ (a − |a|) + log σ(|a|). The numbers σ(|a|) lie between ½ and 1, and those of
+    a whole group of pixels are multiplied before a logarithm is taken: sigmoids are cheap, logarithms not.
     """
-    a = sign * logits
-    below = a.clamp(max=0).sum(-1)
-    D = a.shape[-1]
-    pieces = next(n for n in range(math.ceil(D / FACTORS), D + 1) if D % n == 0)
-    return below + a.abs_().sigmoid_().unflatten(-1, (pieces, -1)).prod(-1).log_().sum(-1)
+    D = logits.shape[-1]
+    groups = next(n for n in range(math.ceil(D / FACTORS), D + 1) if D % n == 0)
+    a = (sign * logits).unflatten(-1, (groups, -1))
+    total, magnitude = a.sum(-1), a.abs_().sum(-1)
+    return ((total - magnitude) / 2 + a.sigmoid_().prod(-1).log_()).sum(-1)
