@@ -8,6 +8,7 @@ import pytest
 import torch
 
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ["VAE_EDU_PROGRESS"] = "0"  # not what a learner did
 matplotlib.use("agg")
 
 

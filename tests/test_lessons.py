@@ -10,17 +10,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from vae_edu.exercises import EXERCISES
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 
 ROOT = Path(__file__).parent.parent
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 spec = importlib.util.spec_from_file_location("run_lessons", ROOT / "notebooks" / "run.py")
 run = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(run)
 
 
-@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def lesson(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -34,7 +34,7 @@ def is_checked(cell):
 
 
 def test_there_are_lessons():
-    assert LESSONS
+    assert [path.stem for path in NOTEBOOKS] == list(LESSONS)
 
 
 def test_a_lesson_is_valid_and_was_executed_from_the_top(lesson):
@@ -92,6 +92,7 @@ def test_every_exercise_has_steps_a_solution_and_a_check(lesson):
         assert source.count("### BEGIN SOLUTION") == source.count("### END SOLUTION") == 1
         name = re.search(r"^def (\w+)\(", source, re.M)[1]
         assert name in EXERCISES
+        assert NUMBERS[name] == f"{number}.{order}"
         assert cells[i + 1].source == f'check("{name}", {name})'
         assert is_checked(cells[i + 1])
         assert cells[i + 1].outputs[0].text == f"{name}: correct.\n"
@@ -192,6 +193,13 @@ def test_the_fingerprint_sees_cells_and_the_modules_that_they_use(tmp_path, monk
     assert run.fingerprint({"cells": cells}) == start
     (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 2\n')
     assert run.fingerprint({"cells": cells}) != start
+    start = run.fingerprint({"cells": cells})
+    (tmp_path / "strokes.py").write_text("from vae_edu.pens.pen import width\n")
+    (tmp_path / "pens").mkdir()
+    (tmp_path / "pens" / "pen.py").write_text("width = 1\n")
+    with_pen = run.fingerprint({"cells": cells})
+    (tmp_path / "pens" / "pen.py").write_text("width = 2\n")
+    assert len({start, with_pen, run.fingerprint({"cells": cells})}) == 3
     text = [*cells, {"cell_type": "markdown", "source": "words"}]
     assert run.fingerprint({"cells": text}) != run.fingerprint({"cells": cells})
 

@@ -1,0 +1,117 @@
+"""Trying a function on chosen arguments: what it answers, as plain tensors, and what it does beside that."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vae_edu.exercises import Exercise
+from vae_edu.randomness import random_stream
+
+SIZES = [(5, 7, 3), (3, 4, 2), (8, 10, 6)]  # images B, pixels a side or in a row D, features d
+SMALL = (1, 2, 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments by name, and the kind of case: "random", "small", "float64", "extreme", "cuda", "mu = 0" …"""
+
+    kind: str
+    arguments: dict[str, Any]
+    sizes: tuple[int, int, int]
+
+
+@dataclass
+class Answer:
+    """What a function answered in one case.
+
+    parts: the tensors that it returned, on the CPU; devices: where each of them was.
+    problem: in the place of parts, what happened and a detail: ("unwritten", ""), ("raised", the error),
+        ("changed", the argument's name), ("nothing", ""), ("type", its name).
+    gradients: of the sum of the answer, by argument, None where none passes.
+    """
+
+    parts: list[Tensor] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    problem: tuple[str, str] | None = None
+    gradients: dict[str, Tensor | None] = field(default_factory=dict)
+
+
+def cases(
+    exercise: Exercise, seed: int = 0, sizes: list[tuple[int, int, int]] = SIZES, cuda: bool | None = None
+) -> list[Case]:
+    """The cases of a check: random ones of several sizes, one small, one in float64, one of extreme values.
+
+    In some more, whose kind is "mu = 0" for each argument mu, one argument of the first is 0; they serve
+    the diagnosis. `cuda` adds one on the GPU, by default where there is one.
+    """
+    with random_stream(seed):
+        found = [Case("random", exercise.arguments(*size), size) for size in sizes]
+        found.append(Case("small", exercise.arguments(*SMALL), SMALL))
+    first = found[0]
+
+    def vary(kind: str, change: dict[str, Any]) -> None:
+        found.append(Case(kind, first.arguments | change, first.sizes))
+
+    tensors = {key: value for key, value in first.arguments.items() if isinstance(value, Tensor)}
+    vary("float64", {key: value.double() for key, value in tensors.items()})
+    if exercise.extreme:
+        vary("extreme", exercise.extreme(**first.arguments))
+    if torch.cuda.is_available() if cuda is None else cuda:
+        vary("cuda", {key: value.cuda() for key, value in tensors.items()})
+    if len(tensors) > 1:
+        for key, value in tensors.items():
+            vary(f"{key} = 0", {key: torch.zeros_like(value)})
+    return found
+
+
+def answer(function: Callable[..., Any], arguments: dict[str, Any], gradients: Sequence[str] = ()) -> Answer:
+    """Call a function with a copy of the arguments; never raises for what the function does.
+
+    gradients: the arguments to differentiate by, tensors all of them.
+    """
+    given = copy.deepcopy(arguments)
+    try:
+        result = function(**given)
+        changed = [key for key, value in arguments.items() if not _equal(given[key], value)]
+        if changed:
+            return Answer(problem=("changed", changed[0]))
+        if result is None:
+            return Answer(problem=("nothing", ""))
+    except NotImplementedError:
+        return Answer(problem=("unwritten", ""))
+    except (Exception, SystemExit) as error:
+        return Answer(problem=("raised", f"{type(error).__name__}: {error}"))
+    try:
+        parts, devices = zip(*map(_tensor, result if isinstance(result, tuple) else [result]))
+    except Exception:  # whatever an object of the learner's own does when it is made a tensor
+        return Answer(problem=("type", type(result).__name__))
+    return Answer(list(parts), list(devices), gradients=_gradients(function, arguments, gradients))
+
+
+def _tensor(part: Any) -> tuple[Tensor, str]:
+    if isinstance(part, float):  # as precise as it is, on no device
+        return torch.tensor(part, dtype=torch.float64), "any"
+    tensor = torch.as_tensor(part).detach()
+    if tensor.layout != torch.strided or tensor.is_complex():
+        raise TypeError("not an ordinary tensor")
+    return tensor.cpu(), tensor.device.type
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return torch.equal(a, b) if isinstance(b, Tensor) else a == b
+
+
+def _gradients(
+    function: Callable[..., Any], arguments: dict[str, Any], names: Sequence[str]
+) -> dict[str, Tensor | None]:
+    inputs = {name: arguments[name].clone().requires_grad_() for name in names}
+    try:
+        total = function(**arguments | inputs).sum() if names else None
+        found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True) if names else []
+    except Exception:  # nothing that it does with these inputs can be differentiated
+        found = [None] * len(inputs)
+    return {name: None if g is None else g.detach().cpu() for name, g in zip(inputs, found)}

@@ -1,0 +1,249 @@
+"""What is wrong with answers to an exercise, in a sentence that helps and does not give the solution."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vae_edu.answers import Answer, Case, answer
+from vae_edu.exercises import Exercise, wrong_answer
+
+Triple = tuple[Case, Answer, Answer]  # a case, what was answered, what is right
+KINDS = {
+    "small": "it is right for larger batches, but not for a single image",
+    "float64": "it is right for float32, but not for float64",
+    "extreme": "it is right for moderate numbers, but not for extreme ones",
+    "cuda": "it is right on the CPU, but not on the GPU",
+}
+
+
+def diagnose(exercise: Exercise, cases: list[Case], answers: list[Answer]) -> str | None:
+    """The mistake that the answers to the cases show, with the smallest example; None where they are right.
+
+    Known mistakes come from the exercise's catalogue. Of others it says what can be said: a factor, a
+    constant, a sign, an argument that makes no difference or whose term alone is wrong, another order.
+    """
+    right = [answer(exercise.reference, case.arguments, exercise.gradients) for case in cases]
+    every = list(zip(cases, answers, right))
+    counted = [triple for triple in every if " = 0" not in triple[0].kind]
+    random = [triple for triple in counted if triple[0].kind == "random"]
+    for case, given, _ in random:
+        if given.problem:
+            return _problem(*given.problem, case.kind, exercise.shapes)
+    wrong = [triple for triple in counted if not _same(*triple[1:])]
+    if not wrong:
+        return _type(counted) or _gradient(random)
+    if all(_same(given, expected) for _, given, expected in random):
+        case, given, _ = wrong[0]
+        if given.problem:
+            return _problem(*given.problem, case.kind, exercise.shapes)
+        return KINDS[case.kind] + _example(wrong)
+    for code, hint in exercise.mistakes:
+        if all(_same(given, _wrong(code, case)) for case, given, _ in random):
+            return hint + _example(wrong)
+    found = _shape(random, exercise.shapes) or _relation(random) or _rows(random) or _zeros(every)
+    return (found or f"its values are not the right ones; {exercise.shapes}") + _example(wrong)
+
+
+def _problem(what: str, detail: str, kind: str, shapes: str) -> str:
+    where = {"random": "", "small": "for a single image "}.get(kind, f"for {kind} inputs ")
+    return where + {
+        "unwritten": "it is not written yet",
+        "raised": f"it raised {detail[:300]}; {shapes}",
+        "changed": f"it changes its input {detail} in place; work on a new tensor",
+        "nothing": "it returns None; end it with return",
+        "type": f"it returns a {detail[:50]}; {shapes}",
+    }.get(what, "it gives no answer")
+
+
+def _wrong(code: str, case: Case) -> Answer:
+    return answer(lambda **arguments: wrong_answer(code, arguments), case.arguments)
+
+
+def _same(given: Answer, expected: Answer) -> bool:
+    """Whether all parts agree, in shape and to float32 precision, relative to the largest value."""
+    return len(given.parts) == len(expected.parts) and all(
+        a.shape == b.shape and _close(a.double(), b.double()) for a, b in zip(given.parts, expected.parts)
+    )
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    scale = b[b.isfinite()].abs().max().item() if b.isfinite().any() else 1.0
+    return torch.allclose(a, b, rtol=2e-4, atol=1e-6 * max(1.0, scale), equal_nan=True)
+
+
+def _type(compared: list[Triple]) -> str | None:
+    """Right values of a dtype or on a device that would not do."""
+    for case, given, expected in compared:
+        for a, device, b, wanted in zip(given.parts, given.devices, expected.parts, expected.devices):
+            if a.is_floating_point() < b.is_floating_point() or a.dtype.itemsize < b.dtype.itemsize:
+                ours, theirs = (str(t.dtype).removeprefix("torch.") for t in (a, b))
+                where = "" if case.kind == "random" else f"for {case.kind} inputs "
+                return f"its values are right, but {where}it returns {ours}, not {theirs}"
+            if case.kind == "cuda" and device not in ("any", wanted):
+                return f"its values are right, but for inputs on the GPU its answer is on the {device}"
+    return None
+
+
+def _gradient(random: list[Triple]) -> str | None:
+    for _, given, expected in random:
+        for key, right in expected.gradients.items():
+            found = given.gradients.get(key)
+            if found is None:
+                return (
+                    f"its values are right, but no gradient passes through it to its input {key}; "
+                    "leave out detach, item, numpy and no_grad"
+                )
+            if found.shape != right.shape or not _close(found.double(), right.double()):
+                return (
+                    f"its values are right, but the gradient to its input {key} is not: "
+                    "a part of the computation is cut off from it"
+                )
+    return None
+
+
+def _shape(random: list[Triple], shapes: str) -> str | None:
+    for case, given, expected in random:
+        if len(given.parts) != len(expected.parts):
+            return f"it returns {len(given.parts)} values, not {len(expected.parts)}; {shapes}"
+        for a, b in zip(given.parts, expected.parts):
+            if a.shape != b.shape:
+                hint = "it is transposed" if a.dim() == 2 and a.T.shape == b.shape else shapes
+                found, right = _tuple(a.shape), _tuple(b.shape)
+                sizes = "B = {}, D = {}, d = {}".format(*case.sizes)
+                return f"it returns the shape {found} where {right} is right ({sizes}); {hint}"
+    if not all(a.isfinite().all() for _, given, _ in random for a in given.parts):
+        return "it returns values that are not finite"
+    return None
+
+
+def _tuple(shape: torch.Size) -> str:
+    return str(tuple(shape))
+
+
+def _flat(random: list[Triple]) -> list[tuple[Case, Tensor, Tensor]]:
+    return [
+        (case, *(torch.cat([part.double().flatten() for part in whole.parts]) for whole in (given, expected)))
+        for case, given, expected in random
+    ]
+
+
+def _relation(random: list[Triple]) -> str | None:
+    """A factor or a constant between the answers and the right ones, perhaps one that grows with a size."""
+    flat = _flat(random)
+    if all(_close(a.sort().values, b.sort().values) for _, a, b in flat):
+        return "its values are right, but in another order; look at which dimension is which"
+    factors = [_constant(a / b) for _, a, b in flat]
+    offsets = [_constant(a - b) for _, a, b in flat]
+    sizes = [_sizes(case) for case, _, _ in flat]
+    if None not in factors:
+        if (factor := _constant(torch.tensor(factors))) is not None:
+            if math.isclose(factor, -1, rel_tol=1e-4):
+                return "its sign is flipped"
+            return f"it is {_fraction(factor)} times the right value; look for that factor"
+        for name in sizes[0]:
+            for power, verb in ((-1, "divided"), (1, "multiplied")):
+                k = _constant(torch.tensor([f / s[name] ** power for f, s in zip(factors, sizes)]))
+                if k is not None:
+                    times = "" if math.isclose(k, 1, rel_tol=1e-3) else f"{_fraction(k)} times "
+                    mean = "a mean where a sum is right, or a sum where a mean is"
+                    return f"it is {times}the right value {verb} by {name}; look for {mean}"
+    if None not in offsets:
+        if (offset := _constant(torch.tensor(offsets))) is not None:
+            return f"it is {offset:+.4g} off everywhere; look for that constant"
+        for name in sizes[0]:
+            if (k := _constant(torch.tensor([o / s[name] for o, s in zip(offsets, sizes)]))) is not None:
+                return f"it is off by {k:+.4g} times {name}; look for a constant inside the sum"
+            logs = [o / math.log(s[name]) for o, s in zip(offsets, sizes)]
+            if (k := _constant(torch.tensor(logs))) is not None:
+                return f"it is off by {k:+.4g} times the logarithm of {name}; look for that constant"
+    return None
+
+
+def _fraction(factor: float) -> str:
+    inverse = 1 / factor
+    whole = abs(inverse) > 1.5 and math.isclose(inverse, round(inverse), rel_tol=1e-3)
+    return f"1/{round(inverse)}" if whole else f"{factor:.4g}"
+
+
+def _sizes(case: Case) -> dict[str, int]:
+    """Numbers that a factor may depend on, by what they count."""
+    B, D, d = case.sizes
+    found = {"B, the number of images": B, "d, the number of features": d, "the number of pixels": D * D}
+    for name, value in case.arguments.items():
+        if isinstance(value, Tensor):
+            found |= {f"the length of {name}'s dimension {i}": n for i, n in enumerate(value.shape)}
+    return found
+
+
+def _constant(values: Tensor) -> float | None:
+    """The number that all values are equal to, where they are, and where it is not almost 0."""
+    first = values.double().flatten()[0]
+    same = first.isfinite() and torch.allclose(values.double(), first.expand_as(values), rtol=1e-4)
+    return first.item() if same and first.abs() > 1e-6 else None
+
+
+def _zeros(every: list[Triple]) -> str | None:
+    """What is seen by setting one argument to 0: that it makes no difference, or that all else is right."""
+    _, base, right_base = every[0]
+    helped = []
+    for case, given, expected in every:
+        name, zero, _ = case.kind.partition(" = 0")
+        if not zero or given.problem or not all(part.isfinite().all() for part in expected.parts):
+            continue
+        if _same(given, base) and not _same(expected, right_base):
+            return f"{name} makes no difference to it"
+        if _same(given, expected):
+            helped.append(name)
+    if helped:
+        return f"it is right only where {helped[0]} is 0; look at what it does with {helped[0]}"
+    return None
+
+
+def _rows(random: list[Triple]) -> str | None:
+    """Whether a part of the values is right: the first ones, or one part of several."""
+    named = ["first", "second", "third", "fourth"]
+    if len(random[0][1].parts) > 1:
+        good = [
+            all(_close(given.parts[i].double(), right.parts[i].double()) for _, given, right in random)
+            for i in range(len(random[0][1].parts))
+        ]
+        wrong = [name for name, ok in zip(named, good) if not ok]
+        verb = "is" if len(wrong) == 1 else "are"
+        return f"of its answers the {' and the '.join(wrong)} {verb} wrong" if any(good) else None
+    flat = [(given.parts[0].double(), right.parts[0].double()) for _, given, right in random]
+    if all(a.dim() and _close(a[:1], b[:1]) for a, b in flat):
+        return "only the first row of its answer is right; look for an index or a value that all rows share"
+    return None
+
+
+def _example(wrong: list[Triple]) -> str:
+    """The smallest of the cases that came out wrong, with its numbers."""
+    answered = [triple for triple in wrong if not triple[1].problem]
+    case, given, expected = min(answered, key=lambda triple: _count(triple[0].arguments))
+    shown = {key: _show(value) for key, value in case.arguments.items()}
+    kept = ", ".join(f"{key} = {value}" for key, value in shown.items())
+    head = f"for {kept}" if _count(case.arguments) <= 12 else "in one of the batches"
+    for a, b in zip(given.parts, expected.parts):
+        if a.shape != b.shape:
+            return f". Example: {head} it gives the shape {_tuple(a.shape)}, right is {_tuple(b.shape)}"
+        if not _close(a.double(), b.double()):
+            if b.numel() <= 6:
+                return f". Example: {head} it gives {_show(a)}, right is {_show(b)}"
+            worst = (a.double() - b.double()).abs().nan_to_num(torch.inf).argmax()
+            a, b = a.flatten()[worst], b.flatten()[worst]
+            return f". Example: {head} one value is {_show(a)}, right is {_show(b)}"
+    return ""
+
+
+def _count(arguments: dict[str, Any]) -> int:
+    return sum(value.numel() if isinstance(value, Tensor) else 1 for value in arguments.values())
+
+
+def _show(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value.dim() == 0:
+        return f"{value.item():.4g}"
+    return "[" + ", ".join(_show(part) for part in value) + "]"

@@ -1,0 +1,34 @@
+"""The exercises of the course: LESSONS has those of each lesson in their order, EXERCISES all by name."""
+
+from vae_edu.exercises import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+    lesson_07,
+    lesson_08,
+)
+from vae_edu.exercises.exercise import Exercise, wrong_answer
+
+LESSONS = {
+    "00_explicit_density": lesson_00.EXERCISES,
+    "01_autoencoder": lesson_01.EXERCISES,
+    "02_marginal_likelihood": lesson_02.EXERCISES,
+    "03_bayes_rule": lesson_03.EXERCISES,
+    "04_elbo": lesson_04.EXERCISES,
+    "05_training": lesson_05.EXERCISES,
+    "06_generation": lesson_06.EXERCISES,
+    "07_editing": lesson_07.EXERCISES,
+    "08_how_tight_is_the_bound": lesson_08.EXERCISES,
+}
+EXERCISES = {name: exercise for lesson in LESSONS.values() for name, exercise in lesson.items()}
+NUMBERS = {
+    name: f"{int(lesson[:2])}.{order}"
+    for lesson, exercises in LESSONS.items()
+    for order, name in enumerate(exercises, start=1)
+}
+
+__all__ = ["EXERCISES", "LESSONS", "NUMBERS", "Exercise", "wrong_answer"]
