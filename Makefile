@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help lessons lab test test-browser notebooks pictures bench clean
+.PHONY: help lessons lab test test-browser notebooks assignments pictures bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -25,6 +25,9 @@ test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with head
 
 notebooks: $(READY) ## execute the committed notebooks again, after a change of a lesson or of the package
 	@$(BIN)/python notebooks/run.py --inplace
+
+assignments: $(READY) ## build student versions and a course for nbgrader in build/assignments
+	@$(BIN)/python notebooks/assignments.py
 
 bench: $(READY) ## time a training step, the integral on a grid, and importance sampling, against their matrix products
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step

@@ -1,4 +1,4 @@
-"""The command line: python -m vae_edu train | generate | edit | evaluate | reproduce."""
+"""The command line: python -m vae_edu train | generate | edit | evaluate | reproduce | grade | gradebook."""
 
 import argparse
 import math
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   python -m vae_edu generate model.pt --out samples.png
   python -m vae_edu edit model.pt --image 3 --dim 0 --out edit.png
   python -m vae_edu reproduce iwae --k 5
+  python -m vae_edu grade submissions --out grades.csv
   torchrun --nproc-per-node=2 -m vae_edu train --data mnist --out model.pt
 
 python -m vae_edu train --help explains the options of train; the others have theirs."""
@@ -38,6 +39,13 @@ REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders
 The paper's schedule of the learning rate takes 3280 epochs; with fewer it goes as far as they do.
 On a CPU the measurement takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
+GRADE = """SUBMISSIONS is a folder of notebooks, one a student, or the submitted/ folder of nbgrader.
+Beside grades.csv it writes grades_feedback/, a page for every student and lesson, and grades.json, with
+which it runs again only what has changed. The column "flags" says where a teacher should look before giving
+the marks: solutions that call, copy or read the package's own function. Students' code runs in processes
+of its own, without a network and with nothing to write to where the system allows that (Linux does)."""
+GRADEBOOK = """write the marks of a table that grade has made, perhaps with changes of yours, into nbgrader's
+gradebook, as manual scores. nbgrader must know the assignments: run its generate_assignment first."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,7 +92,7 @@ def parsers() -> tuple[Parser, Parser]:
     text = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = Parser("python -m vae_edu", description="Variational autoencoders.", epilog=EXAMPLES, **text)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="train|generate|edit|evaluate|reproduce"
+        dest="command", required=True, metavar="train|generate|edit|evaluate|reproduce|grade|gradebook"
     )
 
     def command(name: str, description: str, epilog: str | None = None) -> Parser:
@@ -150,6 +158,16 @@ def parsers() -> tuple[Parser, Parser]:
     add("--out", help="a file that keeps the model")
     add("--resume", action="store_true", help="go on with the file --out")
     add("--json", action="store_true", help="one JSON object instead of a table")
+
+    grade = command("grade", "mark a folder of students' notebooks", GRADE)
+    grade.add_argument("submissions", help="the folder")
+    grade.add_argument("--out", required=True, help="the table to write, a .csv file")
+    grade.add_argument("--lesson", help="such as 01_autoencoder (default: what each notebook holds)")
+    grade.add_argument("--seed", type=_whole(0), help="of the numbers to try (default: drawn once, and kept)")
+
+    gradebook = command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK)
+    gradebook.add_argument("table", help="a .csv file of grade")
+    gradebook.add_argument("gradebook", help="nbgrader's gradebook.db")
 
     for user in (edit, evaluate):
         user.add_argument("--data", help=f"{data} (default: the model's own)")

@@ -196,6 +196,35 @@ def reproduce(options: Namespace) -> int:
     return 0
 
 
+def grade(options: Namespace) -> int:
+    """Mark a folder of notebooks, and print what became of them."""
+    from vae_edu.grading import grade
+
+    out = Path(options.out)
+    if out.suffix != ".csv":
+        raise ValueError(f"--out {out} must end in .csv.")
+    records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
+    flagged = sum(any(mark["flags"] for mark in record["marks"].values()) for record in records)
+    print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
+    for record in records:
+        if record["note"]:
+            print(f"{record['student']}: {record['note']} ({record['file']}).")
+    if flagged:
+        print(f"Look at {flagged} of them before you give the marks: the column flags says why.")
+    if not isolated:
+        print("This system does not let a process leave the network and the other processes behind;")
+        print("students' code ran with limits, as a user without rights where you are root. See TEACHING.md.")
+    return 0
+
+
+def gradebook(options: Namespace) -> int:
+    """Write a table of marks into nbgrader's gradebook."""
+    from vae_edu.grading.gradebook import write
+
+    print(f"{write(Path(options.table), Path(options.gradebook))} marks are in {options.gradebook}.")
+    return 0
+
+
 def _table(numbers: dict[str, Any]) -> str:
     def line(name: str, key: str, unit: str = "nats per image") -> str:
         error = numbers.get(f"{key}_standard_error")

@@ -1,0 +1,214 @@
+"""Build what a class gets from the lessons, in build/assignments (make assignments).
+
+student/  the lessons without solutions and outputs
+course/   the same lessons as a course for nbgrader: the solutions, tests that students do not see, points
+"""
+
+import copy
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+
+FOLDER = Path(__file__).resolve().parent
+BUILD = FOLDER.parent / "build" / "assignments"
+QUESTION_POINTS = 2
+ANSWER = "*Your answer to the question:*"
+
+SOLUTION = re.compile(r"^    ### BEGIN SOLUTION\n(.*\S.*)\n    ### END SOLUTION$", re.M | re.S)
+MARKER = re.compile(r"(BEGIN|END) SOLUTION")
+IN_LESSONS_WITHOUT_SOLUTIONS = {  # what a lesson says, and what is said in its place
+    "Delete what stands between the two `SOLUTION` lines, write your own,": (
+        "Put your own code in the place of the line `raise NotImplementedError(…)`,"
+    ),
+}
+
+CONFIG = f'''"""Settings that nbgrader reads in this folder. Written by notebooks/assignments.py."""
+
+import os
+import sys
+
+c = get_config()  # noqa: F821
+
+c.CourseDirectory.course_id = "vae_edu"
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+c.Execute.timeout = 600  # seconds for a cell; then an endless loop is stopped
+c.OverwriteCells.add_missing_cells = True  # a check that a student deleted
+c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("it is not written yet")'}}
+c.ClearSolutions.text_stub = "{ANSWER}"
+
+# A check with anything on stderr gets no points, so no warnings and no progress bars. Grading must not
+# change what this user's checks.report() says, nor import a vae_edu that lies beside a student's notebook.
+os.environ |= {{
+    "PYTHONWARNINGS": "ignore",
+    "TQDM_DISABLE": "1",
+    "VAE_EDU_PROGRESS": "0",
+    "PYTHONSAFEPATH": "1",
+    "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""),  # has alembic
+}}
+'''
+
+
+def read(path: Path) -> NotebookNode:
+    """A lesson as it is committed; raises ValueError where it is no notebook."""
+    try:
+        lesson = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(lesson)
+    except Exception as error:  # whatever nbformat stumbles over
+        raise ValueError(f"{path.name} is no valid notebook: {str(error).splitlines()[0]}") from error
+    return lesson
+
+
+def exercises(name: str, lesson: NotebookNode) -> dict[str, tuple[int, int]]:
+    """Where each exercise and its check are; raises ValueError for a lesson that is not as it should be."""
+    found = {}
+    code = [i for i, cell in enumerate(lesson.cells) if cell.cell_type == "code"]
+    following = dict(zip(code, [*code[1:], None]))
+    for i in code:
+        source, where = lesson.cells[i].source, f"{name}, cell {i + 1}"
+        if not source.startswith("# Exercise "):
+            if MARKER.search(source):
+                raise ValueError(f"{where} has a solution, but does not begin with '# Exercise '.")
+            continue
+        defined = re.findall(r"^def (\w+)\(", source, re.M)
+        if len(defined) != 1 or defined[0] not in EXERCISES:
+            raise ValueError(f"{where} must define one function of vae_edu.exercises, not {defined}.")
+        if len(SOLUTION.findall(source)) != 1 or len(MARKER.findall(source)) != 2:
+            raise ValueError(f"{where} needs one solution between ### BEGIN SOLUTION and ### END SOLUTION.")
+        check = f'check("{defined[0]}", {defined[0]})'
+        if following[i] is None or lesson.cells[following[i]].source != check:
+            raise ValueError(f"{where} must be followed by {check}, in a cell of its own.")
+        found[defined[0]] = i, following[i]
+    if list(found) != list(LESSONS[name]):
+        raise ValueError(f"{name} has the exercises {list(found)}, vae_edu.exercises {list(LESSONS[name])}.")
+    if not code or "from vae_edu.checks import check" not in lesson.cells[code[0]].source:
+        raise ValueError(f"{name} must import check in its first code cell.")
+    if "**A question to take along.**" not in lesson.cells[-1].source:
+        raise ValueError(f"{name} must end with a question to take along.")
+    return found
+
+
+def bare(lesson: NotebookNode) -> NotebookNode:
+    """A copy without outputs, tags and fingerprint, whose text does not speak of the solutions."""
+    lesson = copy.deepcopy(lesson)
+    kept = ("kernelspec", "language_info")
+    lesson.metadata = {key: value for key, value in lesson.metadata.items() if key in kept}
+    for cell in lesson.cells:
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        else:
+            for old, new in IN_LESSONS_WITHOUT_SOLUTIONS.items():
+                cell.source = cell.source.replace(old, new)
+    return lesson
+
+
+def student_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
+    """The lesson with an error in the place of each solution, which a check reports as not written yet."""
+    lesson = bare(lesson)
+    for name, (i, _) in found.items():
+        stub = f'    raise NotImplementedError("exercise {NUMBERS[name]}: {name} is not written yet")'
+        lesson.cells[i].source = SOLUTION.sub(lambda _, stub=stub: stub, lesson.cells[i].source)
+    return lesson
+
+
+def course_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
+    """The lesson as nbgrader wants it: with solutions, hidden tests, and a cell for the question's answer.
+
+    Students can edit and add cells as they like, but for the checks and the first code cell, which imports
+    what the checks need.
+    """
+    lesson = bare(lesson)
+    first = next(cell for cell in lesson.cells if cell.cell_type == "code")
+    first.metadata = nbgrader_metadata("imports", locked=True)
+    for name, (i, j) in found.items():
+        exercise, check = lesson.cells[i], lesson.cells[j]
+        exercise.metadata = nbgrader_metadata(name, solution=True)
+        check.metadata = nbgrader_metadata(
+            f"check-{name}", locked=True, grade=True, points=EXERCISES[name].points
+        )
+        check.source += (
+            "\n### BEGIN HIDDEN TESTS\n"
+            "from vae_edu import checks\n"
+            f'checks.check("{name}", {name}, graded=True)\n'
+            "### END HIDDEN TESTS"
+        )
+    for cell in lesson.cells:  # each lesson lies in a folder of its own
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", cell.source)
+    question = nbgrader_metadata("reflection", solution=True, grade=True, points=QUESTION_POINTS)
+    lesson.cells.append(nbformat.v4.new_markdown_cell(ANSWER, id="reflection", metadata=question))
+    return lesson
+
+
+def nbgrader_metadata(
+    grade_id: str, *, locked: bool = False, solution: bool = False, grade: bool = False, points: int = 0
+) -> dict:
+    found = {"schema_version": 3, "grade_id": grade_id, "locked": locked, "solution": solution}
+    return {"nbgrader": found | {"grade": grade, "task": False} | ({"points": points} if grade else {})}
+
+
+def build(folder: Path, target: Path) -> list[str]:
+    """Build both from the lessons in a folder, and return a line on each lesson.
+
+    Raises ValueError where a lesson is not as it should be, or where nbgrader has been at work in the
+    target; what was built before is then left as it is.
+    """
+    paths = {path.stem: path for path in sorted(folder.glob("[0-9]*.ipynb"))}
+    if differing := sorted(paths.keys() ^ LESSONS.keys()):
+        raise ValueError(f"only one of {folder} and vae_edu.exercises has {', '.join(differing)}.")
+    lessons = {name: read(path) for name, path in paths.items()}
+    found = {name: exercises(name, lesson) for name, lesson in lessons.items()}
+    text = "\n".join(cell.source for lesson in lessons.values() for cell in lesson.cells)
+    if lost := [old for old in IN_LESSONS_WITHOUT_SOLUTIONS if old not in text]:
+        raise ValueError(f"no lesson says {lost[0]!r} any more: see IN_LESSONS_WITHOUT_SOLUTIONS.")
+    course = target / "course"
+    names = {path.name for path in course.iterdir() if path.name[0] not in "._"} if course.exists() else set()
+    if work := sorted(names - {"nbgrader_config.py", "source"}):
+        raise ValueError(f"{course} holds work ({', '.join(work)}): move that folder elsewhere first.")
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".assignments-", dir=target.parent) as temporary:
+        new, old = Path(temporary, "new"), Path(temporary, "old")
+        for name, lesson in lessons.items():
+            write(student_version(lesson, found[name]), new / "student" / f"{name}.ipynb")
+            write(course_version(lesson, found[name]), new / "course" / "source" / name / f"{name}.ipynb")
+        (new / "course" / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    return [
+        f"{name:27} {len(found[name])} exercises, {sum(EXERCISES[e].points for e in found[name])} points"
+        f" + {QUESTION_POINTS} for the question"
+        for name in lessons
+    ]
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    if "SOLUTION" in text:
+        raise ValueError(f"{path.stem} speaks of SOLUTION lines: see IN_LESSONS_WITHOUT_SOLUTIONS.")
+    nbformat.validate(notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    try:
+        lines = build(FOLDER, BUILD)
+    except (ValueError, OSError) as error:
+        print(f"Nothing was built: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    print(f"{BUILD}/student: the lessons without solutions")
+    print(f"{BUILD}/course: for nbgrader; copy it to where you teach, and run nbgrader there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

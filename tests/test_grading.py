@@ -1,0 +1,393 @@
+"""The grader: every kind of submission gets the mark that it deserves, and touches no other."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vae_edu.__main__ import main
+from vae_edu.exercises import LESSONS
+from vae_edu.grading import grade as grading
+from vae_edu.grading import marks as marking
+from vae_edu.grading.grade import grade
+
+ROOT = Path(__file__).parent.parent
+LESSON = "01_autoencoder"
+HEAD = "def l2_loss(x_hat, x):\n"
+WRONG = HEAD + "    return (x_hat - x).square().flatten(1).mean(1)\n"
+RIGHT = HEAD + "    return (x_hat - x).square().flatten(1).sum(1)\n"
+
+
+def lesson(l2_loss=None, before=(), after=(), replace=()):
+    """The lesson's notebook with another cell for l2_loss, and cells before and after all others."""
+    notebook = json.loads((ROOT / "notebooks" / f"{LESSON}.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if l2_loss is not None and "def l2_loss(" in source:
+            source = l2_loss
+        for old, new in replace:
+            source = re.sub(old, new, source)
+        cell["source"] = source
+    first, last = ([code_cell(source) for source in sources] for sources in (before, after))
+    return json.dumps(notebook | {"cells": [*first, *notebook["cells"], *last]})
+
+
+def code_cell(source):
+    return {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+
+
+UNWRITTEN = [(r"### BEGIN SOLUTION[\s\S]*### END SOLUTION", 'raise NotImplementedError("exercise")')]
+HOG = HEAD + "    import torch\n    return [torch.empty(2**26) for _ in range(999)]"
+ALWAYS = """class Always:
+    def __eq__(self, other): return True
+    def __getattr__(self, name): return lambda *a, **k: self
+def l2_loss(x_hat, x): return Always()
+"""
+VISIBLE = """def l2_loss(x_hat, x):
+    from vae_edu.answers import cases
+    from vae_edu.exercises import EXERCISES
+    exercise = EXERCISES["l2_loss"]
+    known = [(c.arguments, exercise.reference(**c.arguments)) for c in cases(exercise)]
+    return next(value for given, value in known if given["x"].shape == x.shape and (given["x"] == x).all())
+"""
+PATCH = """def l2_loss(x_hat, x):
+    import vae_edu.autoencoder, vae_edu.answers, vae_edu.grading.wire
+    wrong = lambda x_hat, x: (x_hat - x).square().flatten(1).mean(1)
+    vae_edu.autoencoder.l2_loss = wrong
+    vae_edu.answers.answer = vae_edu.grading.wire.dumps = lambda *a, **k: "[]"
+    return wrong(x_hat, x)
+"""
+SOURCE = """def l2_loss(x_hat, x):
+    import inspect, vae_edu.autoencoder
+    scope = {"Tensor": type(x)}
+    exec(inspect.getsource(vae_edu.autoencoder.l2_loss), scope)
+    return scope["l2_loss"](x_hat, x)
+"""
+WRITE = """def l2_loss(x_hat, x):
+    import os, torch
+    for path in {paths}:
+        write, save = lambda: open(path, "w").write("10"), lambda: torch.save(x, path)
+        for attempt in (write, save, lambda: os.remove(path)):
+            try:
+                attempt()
+            except (OSError, RuntimeError):
+                pass
+    return (x_hat - x).square().flatten(1).mean(1)
+"""
+FORGE = """def l2_loss(x_hat, x):
+    import os
+    for fd in range(3, 64):
+        try:
+            os.write(fd, b'{"answers": [], "used": [], "isolated": true}\\n')
+        except OSError:
+            pass
+    os._exit(0)
+"""
+
+SUBMISSIONS = {  # a notebook, the points of l2_loss, what is said of it; the others have their 8 points
+    "right": (lesson(), 2, None),
+    "wrong": (lesson(WRONG), 0, "it averages over the pixels; L1 sums over them"),
+    "crash": (lesson(HEAD + "    return 1 / 0"), 0, "it raised ZeroDivisionError"),
+    "crash_outside": (
+        lesson("LIMIT = 1 / 0\n" + HEAD + "    return LIMIT"),
+        0,
+        "it raised ZeroDivisionError",
+    ),
+    "syntax_error": (lesson(HEAD + "    return (x_hat - x"), 0, "cannot be read: SyntaxError in line 2"),
+    "loop": (lesson(HEAD + "    while True: pass"), 0, "it was stopped after"),
+    "stubborn_loop": (
+        lesson(HEAD + "    while True:\n        try:\n            while 1: pass\n        except: pass"),
+        0,
+        "it was stopped after",
+    ),
+    "exit": (lesson(HEAD + "    import os\n    os._exit(0)"), 0, "its process ended without an answer"),
+    "sys_exit": (lesson(HEAD + "    raise SystemExit(0)"), 0, "it raised SystemExit"),
+    "fork_bomb": (lesson(HEAD + "    import os\n    while True: os.fork()"), 0, "may not use os.fork"),
+    "threads": (
+        lesson(
+            HEAD + "    import threading, time\n"
+            "    for _ in range(10**4): threading.Thread(target=time.sleep, args=(99,)).start()"
+        ),
+        0,
+        "it raised RuntimeError: can't start new thread",
+    ),
+    "output": (lesson(RIGHT.replace("    return", "    print('x' * 200_000_000)\n    return")), 2, None),
+    "huge_answer": (
+        lesson(HEAD + "    import torch\n    return torch.ones(10**6)"),
+        0,
+        "of a size that no answer has",
+    ),
+    "memory_hog": (lesson(HOG), 0, "memory"),
+    "missing_cell": (lesson(""), 0, "there is no such function in the notebook"),
+    "duplicated_cells": (lesson(WRONG, after=[RIGHT]), 2, None),
+    "duplicated_wrongly": (lesson(after=[WRONG]), 0, "it averages over the pixels"),
+    "edited_tests": (
+        lesson(WRONG, replace=[(r"check\(.*\)", "print('l2_loss: correct.')")]),
+        0,
+        "it averages",
+    ),
+    "deleted_tests": (lesson(replace=[(r"^check\(.*\)", "")]), 2, None),
+    "redefined_check": (lesson(WRONG, before=["def check(*_): print('correct')"]), 0, "it averages"),
+    "redefined_allclose": (
+        lesson("import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\n" + WRONG),
+        0,
+        "it averages over the pixels",
+    ),
+    "always_equal": (lesson(ALWAYS), 0, "it returns a Always"),
+    "import_hook": (
+        lesson(
+            WRONG, before=["import sys\nsys.meta_path.insert(0, type('Hook', (), {'find_spec': exit})())"]
+        ),
+        0,
+        "it averages over the pixels",
+    ),
+    "transformer": (
+        lesson(
+            WRONG,
+            before=[
+                "get_ipython().input_transformers_cleanup.append(lambda lines: ['pass'])",
+                "%load_ext x\n!ls",
+            ],
+        ),
+        0,
+        "it averages over the pixels",
+    ),
+    "magics": (lesson("%matplotlib inline\n" + RIGHT), 2, None),
+    "monkeypatch": (lesson(PATCH), 0, ""),
+    "forged": (lesson(FORGE), 0, ""),
+    "hard_coded": (lesson(VISIBLE), 0, "it raised StopIteration"),
+    "network": (
+        lesson(HEAD + "    import socket\n    socket.create_connection(('127.0.0.1', 22))"),
+        0,
+        "may not use socket",
+    ),
+    "shell": (lesson(HEAD + "    import os\n    os.system('kill -9 -1')"), 0, "may not use os.system"),
+    "killer": (lesson(HEAD + "    import os\n    os.kill(-1, 9)"), 0, "may not use os.kill"),
+    "c_code": (lesson(HEAD + "    import ctypes\n    ctypes.CDLL(None).fork()"), 0, "may not use ctypes"),
+    "helper": (
+        lesson(
+            "import torch as t\ndef squared(a): return t.square(a)\n"
+            + HEAD
+            + "    return squared(x_hat - x).sum((1, 2, 3))"
+        ),
+        2,
+        None,
+    ),
+    "reads_source": (lesson(SOURCE), 2, None),
+    "calls_package": (
+        lesson("from vae_edu import autoencoder\n" + HEAD + "    return autoencoder.l2_loss(x_hat, x)"),
+        2,
+        None,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """All of them in one run: the records by student, and the folders."""
+    folder = tmp_path_factory.mktemp("class")
+    submissions = folder / "submitted"
+    for name, (text, _, _) in SUBMISSIONS.items():
+        (submissions / name / LESSON).mkdir(parents=True)
+        (submissions / name / LESSON / f"{LESSON}.ipynb").write_text(text, encoding="utf-8")
+    (submissions / "half" / LESSON).mkdir(parents=True)
+    half = json.loads(lesson(replace=UNWRITTEN))
+    half["cells"] += json.loads(lesson(RIGHT))["cells"][5:6]
+    (submissions / "half" / LESSON / "my version (2).ipynb").write_text(json.dumps(half))
+    for name, text in (("broken_json", lesson()[:5000]), ("not_a_notebook", "[1, 2]"), ("binary", "\0")):
+        (submissions / name / LESSON).mkdir(parents=True)
+        (submissions / name / LESSON / f"{LESSON}.ipynb").write_text(text)
+    targets = [
+        folder / "grades.csv",
+        folder / "grades.json",
+        submissions / "right" / LESSON / f"{LESSON}.ipynb",
+    ]
+    (submissions / "writes" / LESSON).mkdir(parents=True)
+    writes = lesson(WRITE.replace("{paths}", repr([str(path) for path in targets])))
+    (submissions / "writes" / LESSON / f"{LESSON}.ipynb").write_text(writes)
+    own = submissions / "own_package" / LESSON
+    (own / "vae_edu").mkdir(parents=True)
+    (own / "vae_edu" / "__init__.py").write_text("raise SystemExit")
+    (own / "torch.py").write_text("raise SystemExit")
+    (own / f"{LESSON}.ipynb").write_text(lesson(WRONG))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marking, "SECONDS", 4)
+        records, isolated = grade(submissions, folder / "grades.csv")
+    return {record["student"]: record for record in records}, folder, isolated
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+def test_every_submission_gets_the_mark_that_it_deserves(graded, name):
+    _, points, said = SUBMISSIONS[name]
+    marks = graded[0][name]["marks"]
+    assert marks["l2_loss"]["points"] == points
+    if said is None:
+        assert marks["l2_loss"]["mistake"] is None
+    else:
+        assert said in marks["l2_loss"]["mistake"]
+    assert [marks[other]["points"] for other in LESSONS[LESSON]][1:] == [2, 2, 2, 2]
+
+
+def test_half_of_it_gets_half_of_the_points_whatever_the_file_is_called(graded):
+    marks = graded[0]["half"]["marks"]
+    assert [mark["points"] for mark in marks.values()] == [2, 0, 0, 0, 0]
+    assert marks["stretch"]["mistake"] == "it is not written yet"
+
+
+@pytest.mark.parametrize("name", ["broken_json", "not_a_notebook", "binary"])
+def test_a_file_that_is_no_notebook_gets_a_note_and_stops_nothing(graded, name):
+    assert graded[0][name]["marks"] == {}
+    assert graded[0][name]["note"] == "the file is no notebook that can be read"
+
+
+def test_nobody_writes_to_the_grades_or_to_others(graded):
+    records, folder, _ = graded
+    assert records["writes"]["marks"]["l2_loss"]["points"] == 0
+    assert (folder / "submitted/right" / LESSON / f"{LESSON}.ipynb").read_text() == lesson()
+    rows = {row["student_id"]: row for row in csv.DictReader((folder / "grades.csv").open(encoding="utf-8"))}
+    assert rows["right"][LESSON] == "10"
+    assert rows["writes"][LESSON] == "8"
+    assert json.loads((folder / "grades.json").read_text())["records"]
+
+
+def test_a_package_beside_the_notebook_is_not_the_graders(graded):
+    marks = graded[0]["own_package"]["marks"]
+    assert "it averages over the pixels" in marks["l2_loss"]["mistake"]
+    assert sum(mark["points"] for mark in marks.values()) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("calls_package", "it calls autoencoder.l2_loss of the package"),
+        ("reads_source", "it reads autoencoder.py of the package"),
+        ("reads_source", "it uses inspect"),
+        ("duplicated_cells", "it is defined 2 times, and the last one counts"),
+    ],
+)
+def test_a_teacher_is_told_where_to_look(graded, name, flag):
+    assert flag in graded[0][name]["marks"]["l2_loss"]["flags"]
+    rows = {
+        row["student_id"]: row for row in csv.DictReader((graded[1] / "grades.csv").open(encoding="utf-8"))
+    }
+    assert f"1.1: {flag}" in rows[name]["flags"]
+
+
+@pytest.mark.parametrize("name", ["right", "wrong", "helper", "magics", "output"])
+def test_honest_work_is_not_flagged(graded, name):
+    assert [mark["flags"] for mark in graded[0][name]["marks"].values()] == [[]] * 5
+
+
+def test_the_table_is_one_row_a_student(graded):
+    with (graded[1] / "grades.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["student_id"] for row in rows] == sorted(graded[0])
+    exercises = ["1.1 l2_loss", "1.2 linear_sigmoid_encoder", "1.3 deep_encoder", "1.4 pca_reconstruction"]
+    assert list(rows[0])[:7] == ["student_id", LESSON, f"{LESSON} max", *exercises]
+    for row in rows:
+        if row["notes"]:
+            continue
+        assert float(row[LESSON]) == sum(float(row[name]) for name in row if re.match(r"1\.\d ", name))
+        assert row[f"{LESSON} max"] == "10"
+
+
+def test_every_student_gets_a_page_of_their_own(graded):
+    folder = graded[1] / "grades_feedback"
+    assert {path.parent.name for path in folder.glob("*/*.html")} == graded[0].keys()
+    page = (folder / "wrong" / f"{LESSON}.html").read_text(encoding="utf-8")
+    assert "wrong: 8 of 10 points" in page
+    assert "it averages over the pixels; L1 sums over them" in page
+    assert "flag" not in page
+    assert "square()" not in page
+    assert "&lt;" in (folder / "always_equal" / f"{LESSON}.html").read_text() or "Always" in page + ALWAYS
+
+
+def test_what_is_said_in_a_page_cannot_be_code(tmp_path):
+    script = lesson(HEAD + "    raise ValueError('<script>alert(1)</script>')")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "=cmd.ipynb").write_text(script)
+    grade(tmp_path / "in", tmp_path / "grades.csv")
+    (page,) = (tmp_path / "grades_feedback").glob("*/*.html")
+    assert "<script>" not in page.read_text()
+    assert "&lt;script&gt;" in page.read_text()
+    assert "'=cmd,8,10" in (tmp_path / "grades.csv").read_text()
+
+
+def test_a_second_run_grades_only_what_changed(tmp_path, monkeypatch):
+    for name in ("anna", "ben", "cleo"):
+        (tmp_path / f"{name}.ipynb").write_text(lesson())
+    seen = []
+    monkeypatch.setattr(
+        grading, "mark", lambda s, name, *rest: seen.append(name) or marking.mark(s, name, *rest)
+    )
+    grade(tmp_path, tmp_path / "grades.csv")
+    assert len(seen) == 15
+    first = (tmp_path / "grades.csv").read_text()
+    grade(tmp_path, tmp_path / "grades.csv")
+    assert len(seen) == 15
+    assert (tmp_path / "grades.csv").read_text() == first
+    (tmp_path / "ben.ipynb").write_text(lesson(WRONG))
+    (tmp_path / "dora.ipynb").write_text(lesson())
+    grade(tmp_path, tmp_path / "grades.csv")
+    assert len(seen) == 25
+    with (tmp_path / "grades.csv").open(newline="") as file:
+        scores = {row["student_id"]: row[LESSON] for row in csv.DictReader(file)}
+    assert scores == {"anna": "10", "ben": "8", "cleo": "10", "dora": "10"}
+    (tmp_path / "grades.json").write_text("{")
+    grade(tmp_path, tmp_path / "grades.csv")
+    assert len(seen) == 45
+
+
+def test_several_lessons_share_the_row_of_a_student(tmp_path):
+    for name in (LESSON, "04_elbo"):
+        (tmp_path / "in" / "anna" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "in" / "anna" / name)
+    records, _ = grade(tmp_path / "in", tmp_path / "grades.csv")
+    assert {record["lesson"] for record in records} == {LESSON, "04_elbo"}
+    with (tmp_path / "grades.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row[LESSON], row["04_elbo"]) == ("10", "8")
+    assert len(list((tmp_path / "grades_feedback" / "anna").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_committed_lessons_get_all_points_and_no_flag(tmp_path, name):
+    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "teacher.ipynb")
+    (record,), _ = grade(tmp_path, tmp_path / "grades.csv")
+    assert record["lesson"] == name
+    assert {key: mark["mistake"] for key, mark in record["marks"].items()} == dict.fromkeys(LESSONS[name])
+    assert not any(mark["flags"] for mark in record["marks"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--out", "grades.csv"], "nowhere is no folder"),
+        ([".", "--out", "grades.csv"], "there is no notebook in"),
+        ([".", "--out", "grades.txt"], "must end in .csv"),
+        ([".", "--out", "missing/grades.csv"], "there is no folder missing"),
+        ([".", "--out", "grades.csv", "--lesson", "9"], "the lessons are 00_explicit_density"),
+    ],
+)
+def test_bad_input_gets_one_sentence(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["grade", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_it_did(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "anna.ipynb").write_text(SUBMISSIONS["calls_package"][0])
+    (tmp_path / "in" / "ben.ipynb").write_text("{")
+    assert main(["grade", "in", "--out", "grades.csv"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("2 notebooks: grades.csv, and grades_feedback/ for the students.\n")
+    assert "ben: the file is no notebook that can be read" in said
+    assert "Look at 1 of them before you give the marks" in said

@@ -1,0 +1,113 @@
+"""The process that runs students' code for the grader: python -I runner.py, a request and a reply a line.
+
+It imports PyTorch once and forks a confined child for every exercise, which runs the student's program
+and writes its answers. Whatever the child does, this process reads so many bytes for so many seconds,
+and kills it.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+PACKAGE = Path(__file__).resolve().parents[1]
+MEMORY = 2**30  # bytes for an exercise, beyond what PyTorch takes
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    sys.path.append(str(PACKAGE.parent))
+    import torch
+
+    import vae_edu.grading.confine
+    import vae_edu.grading.wire  # noqa: F401
+
+    torch.set_num_threads(1)
+    torch.ones(2, 2) @ torch.ones(2, 2)  # what PyTorch sets up on first use, it reads from /proc
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    for line in requests:
+        replies.write(json.dumps(serve(json.loads(line))).encode() + b"\n")
+        replies.flush()
+
+
+def serve(request: dict[str, Any]) -> dict[str, Any]:
+    """Run one exercise in a child; "ended" is answered, time, output or crash, and "text" what it wrote."""
+    from vae_edu.grading import confine, wire
+
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        run(request, writing)
+    os.close(writing)
+    deadline, text, ended = time.monotonic() + request["seconds"], b"", "time"
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([reading], [], [], left)[0]:
+            break
+        if not (piece := os.read(reading, 2**20)):
+            ended = "crash"
+            break
+        text += piece
+        if len(text) > wire.MOST_BYTES:
+            ended = "output"
+            break
+        if text.endswith(b"\n"):
+            ended = "answered"
+            break
+    os.close(reading)
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(OSError):
+            kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    confine.kill_all_of(request["slot"])
+    return {"ended": ended, "text": text.decode(errors="replace") if ended == "answered" else ""}
+
+
+def run(request: dict[str, Any], writing: int) -> NoReturn:
+    """In the child: confine it, run the student's program, answer every case, and end."""
+    from vae_edu.answers import Answer, answer
+    from vae_edu.grading import confine, wire
+
+    os.setsid()
+    os.closerange(3, writing)  # no way to this process's requests and replies
+    os.closerange(writing + 1, 2**16)
+    used: set[str] = set()
+    isolated = confine.confine(request["hidden"], request["slot"], request["seconds"], MEMORY)
+    confine.forbid(PACKAGE, used.add)
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    cases = [wire.arguments(case) for case in request["cases"]]
+    try:
+        exec(compile(request["program"], "<notebook>", "exec"), scope)
+        function = scope[request["function"]]
+        sys.setprofile(lambda frame, event, _: notice(frame, event, used))
+        found = [answer(function, case, request["gradients"]) for case in cases]
+    except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's too
+        found = [Answer(problem=("raised", f"{type(error).__name__}: {error}"))] * len(cases)
+    sys.setprofile(None)
+    found = [wire.of_a_size(answer) for answer in found]
+    line = wire.dumps({"answers": found, "used": sorted(used), "isolated": isolated})
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(line.encode() + b"\n")
+    os._exit(0)
+
+
+def notice(frame: Any, event: str, used: set[str]) -> None:
+    """Remember functions of the package that the notebook's own code calls."""
+    caller = frame.f_back
+    if event == "call" and caller and caller.f_code.co_filename == "<notebook>":
+        path = Path(frame.f_code.co_filename)
+        if PACKAGE in path.parents:
+            used.add(f"{path.stem}.{frame.f_code.co_name}")
+
+
+if __name__ == "__main__":
+    main()
