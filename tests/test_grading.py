@@ -234,7 +234,7 @@ def test_every_submission_gets_the_mark_that_it_deserves(graded, name):
 def test_half_of_it_gets_half_of_the_points_whatever_the_file_is_called(graded):
     marks = graded[0]["half"]["marks"]
     assert [mark["points"] for mark in marks.values()] == [2, 0, 0, 0, 0]
-    assert marks["stretch"]["mistake"] == "it is not written yet"
+    assert marks["pca_reconstruction"]["mistake"] == "it is not written yet"
 
 
 @pytest.mark.parametrize("name", ["broken_json", "not_a_notebook", "binary"])
@@ -285,7 +285,7 @@ def test_the_table_is_one_row_a_student(graded):
     with (graded[1] / "grades.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["student_id"] for row in rows] == sorted(graded[0])
-    exercises = ["1.1 l2_loss", "1.2 linear_sigmoid_encoder", "1.3 deep_encoder", "1.4 pca_reconstruction"]
+    exercises = ["1.1 l2_loss", "1.2 linear_sigmoid_encoder", "1.3 deep_encoder", "1.4 cnn_layer"]
     assert list(rows[0])[:7] == ["student_id", LESSON, f"{LESSON} max", *exercises]
     for row in rows:
         if row["notes"]:

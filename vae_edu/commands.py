@@ -19,6 +19,7 @@ from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
 from vae_edu.randomness import random_stream
+from vae_edu.statistics import standard_error
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
@@ -263,7 +264,7 @@ def _bound(vae: VAE, x: Tensor, samples: int, seed: int = 0) -> dict[str, float]
 def _mean(values: Tensor | None) -> tuple[float | None, float | None]:
     if values is None:
         return None, None
-    return values.mean().item(), values.std().item() / math.sqrt(len(values))
+    return values.mean().item(), standard_error(values).item()
 
 
 def _data_name(name: str | None) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vae_edu import device, iwae, marginal
 from vae_edu.data import binarize
 from vae_edu.randomness import random_stream
+from vae_edu.statistics import standard_error
 from vae_edu.train import History, fit
 from vae_edu.units import active_units
 from vae_edu.vae import VAE
@@ -87,7 +88,7 @@ def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict
     """
     x = binarize(x.cpu(), seed=0).to(x)  # the same images on every device
     log_p_x = marginal.importance_sampling(vae, x, samples, seed=seed, progress=True).log_p_x
-    error = log_p_x.std().item() / math.sqrt(len(x))
+    error = standard_error(log_p_x).item()
     return {
         "nll": -log_p_x.mean().item(),
         "standard_error": error,

@@ -1,11 +1,10 @@
 """The exercises of lesson 00: Explicit density."""
 
-import math
-
 import torch
 from torch.nn.functional import pad
 
 from vae_edu.exercises.exercise import Exercise, one_by_one
+from vae_edu.statistics import standard_error
 
 EXERCISES = {
     "chain_rule": Exercise(
@@ -49,7 +48,7 @@ EXERCISES = {
         extreme=lambda x, p: {"p": p**3},
     ),
     "standard_error": Exercise(
-        lambda log_p: log_p.std() / math.sqrt(len(log_p)),
+        lambda log_p: standard_error(log_p),
         "log_p is (B,); the answer is one number",
         lambda B, D, d: {"log_p": -40 - 9 * torch.randn(B * D).abs()},
         [

@@ -91,6 +91,59 @@ EXERCISES = {
         ],
         extreme=lambda x, W1, b1, W2, b2: {"W1": 100 * W1},
     ),
+    "cnn_layer": Exercise(
+        lambda x, K, b: torch.relu(torch.conv2d(x, K, b, stride=2, padding=1)),
+        "x is (B, C, H, W), K is (channels, C, 3, 3), b is (channels,); the answer is (B, channels, H/2, W/2)",
+        lambda B, D, d: {
+            "x": torch.randn(B, 2, D, D),
+            "K": torch.randn(d, 2, 3, 3),
+            "b": torch.randn(d),
+        },
+        [
+            (
+                "torch.conv2d(x, K, b, stride=2, padding=1)",
+                "the ReLU is missing; without it the layers of a CNN are one linear layer",
+            ),
+            (
+                "torch.relu(torch.conv2d(x, K, b, padding=1))",
+                "it puts the kernel at every pixel; a stride of 2 halves height and width",
+            ),
+            (
+                "torch.relu(torch.conv2d(x, K, b, stride=2))",
+                "the rim of the image is lost: pad it with one row and column of zeros on each side",
+            ),
+            ("torch.relu(torch.conv2d(x, K, None, stride=2, padding=1))", "the bias b is missing"),
+            (
+                "torch.relu(torch.conv2d(x, K, None, stride=2, padding=1)) + b[:, None, None]",
+                "b is added after the ReLU; it belongs inside",
+            ),
+            (
+                "torch.sigmoid(torch.conv2d(x, K, b, stride=2, padding=1))",
+                "this is a sigmoid; the third generation uses the ReLU, max(0, h)",
+            ),
+            (
+                "torch.tanh(torch.conv2d(x, K, b, stride=2, padding=1))",
+                "this is a tanh; the third generation uses the ReLU, max(0, h)",
+            ),
+            (
+                "torch.max_pool2d(torch.relu(torch.conv2d(x, K, b, padding=1)), 2, ceil_mode=True)",
+                "it keeps the largest of every four places (pooling); take a step of two pixels instead",
+            ),
+            (
+                "torch.conv2d(torch.relu(x), K, b, stride=2, padding=1)",
+                "the ReLU is on the image; it belongs around the convolution",
+            ),
+            (
+                "torch.relu(torch.conv2d(x, K.flip(2, 3), b, stride=2, padding=1))",
+                "the kernel is turned round; networks leave it as it is",
+            ),
+            (
+                "torch.relu(torch.conv2d(x, K, b, stride=2, padding=1)).flatten(1)",
+                "it is laid out flat; the next convolution wants an image, (B, channels, height, width)",
+            ),
+        ],
+        extreme=lambda x, K, b: {"x": 1000 * x},
+    ),
     "pca_reconstruction": Exercise(
         lambda x, mean, V: mean + (x - mean) @ V @ V.T,
         "x is (B, D), mean is (D,), V is (D, d); the answer is (B, D)",
@@ -115,26 +168,5 @@ EXERCISES = {
             ("mean - (x - mean) @ V @ V.T", "the sign of the projection is flipped"),
         ],
         extreme=lambda x, mean, V: {"x": 1000 * x},
-    ),
-    "stretch": Exercise(
-        lambda W, b, V, c, k: (k * W, k * b, V / k, c),
-        "W is (d, D), b is (d,), V is (D, d), c is (D,), k is a number; the answer is a new W, b, V, c",
-        lambda B, D, d: {
-            "W": torch.randn(d, D),
-            "b": torch.randn(d),
-            "V": torch.randn(D, d),
-            "c": torch.randn(D),
-            "k": float(B),
-        },
-        [
-            ("(k * W, b, V / k, c)", "b stays as it was; the whole code W x + b has to grow"),
-            ("(k * W, k * b, V, c)", "V stays as it was, so the drawings grow with the codes"),
-            ("(W, b, V / k, c)", "the codes do not grow; W and b make them"),
-            ("(k * W, k * b, k * V, c)", "V grows too; it has to make up for the larger codes"),
-            ("(k * W, k * b, V / k, c / k)", "c shrinks too; it never meets the codes"),
-            ("(k * W, b, V / k, c / k)", "b has to grow, and c must stay"),
-            ("(W / k, b / k, V * k, c)", "the codes shrink; make them k times as large"),
-            ("(W, b, V, c)", "nothing has changed; make the codes k times as large"),
-        ],
     ),
 }

@@ -53,7 +53,8 @@ def kill_all_of(slot: int) -> None:
 def leave_the_machine(hidden: list[str]) -> None:
     """Go where there is no network, no other process, and nothing to write to but an empty /tmp (Linux).
 
-    The caller stays behind and waits; a child of it returns. `hidden`: folders that look empty there.
+    A process of one thread may do that, as root or, in a user namespace, as anybody. The caller stays
+    behind and waits; a child of it returns. `hidden`: folders that look empty there.
     Raises OSError or AttributeError where the system does not allow it; then nothing has changed.
     """
     libc = ctypes.CDLL(None, use_errno=True)
@@ -73,6 +74,7 @@ def leave_the_machine(hidden: list[str]) -> None:
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
     call(libc.syscall(MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, attributes, 32))
     needed = {sys.base_prefix, sys.prefix, str(Path(__file__).parents[1])}
+    needed = {folder for folder in needed if os.access(folder, os.X_OK)}
     for home in {str(Path(folder).parents[-2]) for folder in needed if not _open_to_all(folder)}:
         _keep(call, libc, home, sorted(folder for folder in needed if folder.startswith(home)))
     for folder in ["/proc", *filter(os.path.isdir, hidden), "/tmp"]:
@@ -95,11 +97,8 @@ def _keep(call: Callable[[int], None], libc: ctypes.CDLL, home: str, kept: list[
     call(libc.mount(b"tmpfs", os.fsencode(home), b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=0755"))
     for folder, handle in handles:
         os.makedirs(folder, exist_ok=True)
-        call(
-            libc.mount(
-                os.fsencode(f"/proc/self/fd/{handle}"), os.fsencode(folder), None, MS_BIND | MS_REC, None
-            )
-        )
+        source = os.fsencode(f"/proc/self/fd/{handle}")
+        call(libc.mount(source, os.fsencode(folder), None, MS_BIND | MS_REC, None))
         os.close(handle)
 
 

@@ -51,6 +51,8 @@ def grade(
     cases, which is drawn at random the first time. Returns the records, and whether the students' processes
     were isolated: without a network, without other processes, with nothing to write to.
     """
+    if not hasattr(os, "fork"):
+        raise ValueError("grading runs on Linux and macOS: on Windows use WSL.")
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
     if not folder.is_dir():

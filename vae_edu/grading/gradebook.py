@@ -19,30 +19,43 @@ def write(table: Path, gradebook: Path) -> int:
     except ImportError as error:
         raise ValueError("nbgrader is not installed: pip install nbgrader.") from error
     if not gradebook.is_file():
-        raise ValueError(f"there is no gradebook {gradebook}: run nbgrader generate_assignment first.")
+        raise ValueError(f"there is no gradebook {gradebook}: nbgrader generate_assignment makes it.")
+    marks = _marks(table)
+    with Gradebook(f"sqlite:///{gradebook.resolve()}") as book:
+        for lesson in {lesson for _, lesson, _, _ in marks}:
+            try:
+                book.find_assignment(lesson)
+            except MissingEntry:
+                message = f"the gradebook has no assignment {lesson}: nbgrader generate_assignment makes it."
+                raise ValueError(message) from None
+        for student, lesson, name, points in marks:
+            book.update_or_create_student(student)
+            book.update_or_create_submission(lesson, student)
+            grade = book.find_grade(f"check-{name}", lesson, lesson, student)
+            grade.manual_score, grade.needs_manual_grade = points, False
+        book.db.commit()
+    return len(marks)
+
+
+def _marks(table: Path) -> list[tuple[str, str, str, float]]:
+    """Student, lesson, exercise and points of every mark in the table."""
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     if not rows or "student_id" not in rows[0]:
         raise ValueError(f"{table} has no column student_id: give a table that grade has written.")
-    count = 0
-    with Gradebook(f"sqlite:///{gradebook.resolve()}") as book:
-        for row in rows:
-            for lesson, exercises in LESSONS.items():
-                if not row.get(lesson):
-                    continue
+    marks = []
+    for row in rows:
+        for lesson, exercises in LESSONS.items():
+            for name in exercises if row.get(lesson) else ():
+                column = f"{NUMBERS[name]} {name}"
+                if column not in row:
+                    raise ValueError(f"{table} has no column {column}: give a table that grade has written.")
                 try:
-                    book.find_assignment(lesson)
-                except MissingEntry:
-                    raise ValueError(
-                        f"the gradebook has no assignment {lesson}: nbgrader generate_assignment makes it."
-                    ) from None
-                student = row["student_id"]
-                book.update_or_create_student(student)
-                book.update_or_create_submission(lesson, student)
-                for name in exercises:
-                    grade = book.find_grade(f"check-{name}", lesson, lesson, student)
-                    grade.manual_score = float(row[f"{NUMBERS[name]} {name}"] or 0)
-                    grade.needs_manual_grade = False
-                    count += 1
-        book.db.commit()
-    return count
+                    points = float(row[column] or 0)
+                except ValueError:
+                    message = (
+                        f"{table}: {row[column]!r} is no number of points ({row['student_id']}, {column})."
+                    )
+                    raise ValueError(message) from None
+                marks.append((row["student_id"], lesson, name, points))
+    return marks

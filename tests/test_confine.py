@@ -1,0 +1,96 @@
+"""What a confined process can and cannot do, with the system alone to stop it: as root and as a user."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from vae_edu.grading import confine
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
+
+PROGRAM = """
+import ctypes, encodings.idna, json, os, socket, sys
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one thread, as in the runner
+from vae_edu.grading import confine
+hidden, target, user = sys.argv[1:]
+if user != "root":
+    os.setgid(int(user)); os.setuid(int(user))
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # dumpable again, as a process that such a user starts is
+parent, found = os.getpid(), {}
+found["isolated"] = confine.confine([hidden], 7, 5, 2**28)
+def attempt(name, action):
+    try:
+        found[name] = repr(action())
+    except (OSError, MemoryError) as error:
+        found[name] = type(error).__name__
+attempt("write", lambda: open(target, "w"))
+attempt("remove", lambda: os.remove(target))
+attempt("hidden", lambda: os.listdir(hidden))
+attempt("tmp", lambda: open("/tmp/mine", "w").write("x"))
+attempt("kill", lambda: os.kill(parent if os.getpid() != parent else os.getppid(), 0))
+attempt("processes", lambda: [name for name in os.listdir("/proc") if name.isdigit()])
+attempt("network", lambda: socket.create_connection(("127.0.0.1", int(9)), timeout=2))
+attempt("memory", lambda: len(bytearray(2**33)))
+attempt("root", lambda: os.setuid(0))
+attempt("mount", lambda: confine.leave_the_machine([]))
+attempt("write again", lambda: open(target, "w"))
+found["uid"] = os.getuid()
+print(json.dumps(found), flush=True)
+os._exit(0)
+"""
+
+
+def confined(folder, user):
+    (folder / "hidden").mkdir()
+    (folder / "hidden" / "notebook").write_text("another student's")
+    (folder / "grades.csv").write_text("10")
+    for path in (folder, folder / "hidden", folder / "grades.csv"):
+        path.chmod(0o777)  # so that only the confinement stands in the way
+    arguments = [str(folder / "hidden"), str(folder / "grades.csv"), user]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("user", ["root", "65534"])
+def test_a_confined_process_can_only_compute(tmp_path, user):
+    if user != "root" and os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    found = confined(tmp_path, user if os.getuid() == 0 else "root")
+    if not found["isolated"]:
+        pytest.skip("this system does not let a process leave the machine behind")
+    assert found["write"] in ("OSError", "FileNotFoundError")
+    assert found["remove"] in ("OSError", "FileNotFoundError")
+    assert found["hidden"] in ("[]", "FileNotFoundError")
+    assert found["tmp"] == "1"
+    assert found["kill"] in ("ProcessLookupError", "PermissionError")
+    assert found["processes"] == "[]"
+    assert found["network"] == "OSError"
+    assert found["memory"] == "MemoryError"
+    assert found["root"] in ("PermissionError", "OSError")
+    assert found["mount"] in ("PermissionError", "FileNotFoundError")
+    assert found["write again"] in ("OSError", "FileNotFoundError")
+    assert found["uid"] != 0
+    assert (tmp_path / "grades.csv").read_text() == "10"
+
+
+def test_root_becomes_another_user_even_where_nothing_can_be_left_behind(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    broken = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"
+    program = PROGRAM.replace("parent, found", broken + "parent, found")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "grades.csv").write_text("10")
+    arguments = [str(tmp_path / "mine"), str(tmp_path / "grades.csv"), "root"]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    found = json.loads(result.stdout)
+    assert found["isolated"] is False
+    assert found["uid"] == confine.FIRST_UID + 7
+    assert found["write"] == found["remove"] == found["root"] == "PermissionError"
+    assert found["memory"] == "MemoryError"
