@@ -192,7 +192,7 @@ td, th {{ text-align: left; vertical-align: top; padding: .5rem .75rem; border-b
 <table><tr><th>exercise<th>what the check says<th>points</tr>
 {rows}
 </table>
-<p>You may hand in again: the numbers that your functions are tried on differ from those of the lesson.</p>
+<p>Your functions were tried on other numbers than those of the checks in the lesson.</p>
 </html>
 """
 
