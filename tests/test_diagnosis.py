@@ -111,6 +111,11 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
             lambda eps, W, b, u: u < (eps @ W.T + b).sigmoid(),
             "its values are right, but it returns bool, not float32",
         ),
+        (
+            "generate_images",
+            lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).long(),
+            "its values are right, but it returns int64, not float32",
+        ),
         ("total_correlation", lambda covariance: covariance.logdet() * 0 + 1, "its values are not the right"),
         (
             "l2_loss",

@@ -4,15 +4,18 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from vae_edu.__main__ import main
-from vae_edu.exercises import LESSONS
+from vae_edu.exercises import EXERCISES, LESSONS
 from vae_edu.grading import grade as grading
 from vae_edu.grading import marks as marking
 from vae_edu.grading.grade import grade
+from vae_edu.grading.marks import Runner, hidden_cases, mark
+from vae_edu.grading.submission import read
 
 ROOT = Path(__file__).parent.parent
 LESSON = "01_autoencoder"
@@ -314,6 +317,15 @@ def test_what_is_said_in_a_page_cannot_be_code(tmp_path):
     assert "<script>" not in page.read_text()
     assert "&lt;script&gt;" in page.read_text()
     assert "'=cmd,8,10" in (tmp_path / "grades.csv").read_text()
+
+
+def test_the_package_is_seen_where_it_lies_beneath_what_is_hidden(tmp_path):
+    """A table in the project's own folder, where the package and its Python are."""
+    (tmp_path / "anna.ipynb").write_text(SUBMISSIONS["reads_source"][0])
+    with Runner(0, [tmp_path, ROOT, Path(sys.prefix).parent]) as runner:
+        tried = hidden_cases(EXERCISES["l2_loss"], 3)
+        given = mark(read(tmp_path / "anna.ipynb"), "l2_loss", tried, runner)
+    assert (given.mistake, given.points) == (None, 2)
 
 
 def test_a_second_run_grades_only_what_changed(tmp_path, monkeypatch):

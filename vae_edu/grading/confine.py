@@ -73,13 +73,12 @@ def leave_the_machine(hidden: list[str]) -> None:
     call(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
     call(libc.syscall(MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, attributes, 32))
-    needed = {sys.base_prefix, sys.prefix, str(Path(__file__).parents[1])}
-    needed = {folder for folder in needed if os.access(folder, os.X_OK)}
-    for home in {str(Path(folder).parents[-2]) for folder in needed if not _open_to_all(folder)}:
-        _keep(call, libc, home, sorted(folder for folder in needed if folder.startswith(home)))
-    for folder in ["/proc", *filter(os.path.isdir, hidden), "/tmp"]:
-        options = b"size=16m,mode=1777" if folder == "/tmp" else b"size=4k,mode=0555"
-        call(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
+    python = {sys.base_prefix, sys.prefix, str(Path(__file__).parents[1])}
+    python = {folder for folder in python if os.access(folder, os.X_OK)}
+    closed = {str(Path(folder).parents[-2]) for folder in python if not _open_to_all(folder)}  # as /root is
+    for folder in [*sorted({"/tmp", *closed, *hidden}, key=len), "/proc"]:
+        if os.path.isdir(folder):
+            _cover(call, libc, folder, sorted(kept for kept in python if kept.startswith(f"{folder}/")))
     if child := os.fork():
         os.waitpid(child, 0)
         os._exit(0)
@@ -91,14 +90,15 @@ def _open_to_all(folder: str) -> bool:
     return all(path.stat().st_mode & 0o005 == 0o005 for path in (Path(folder), *Path(folder).parents))
 
 
-def _keep(call: Callable[[int], None], libc: ctypes.CDLL, home: str, kept: list[str]) -> None:
-    """Cover a folder with an empty one in which only some folders, deep inside it, are still there."""
-    handles = [(folder, os.open(folder, os.O_PATH)) for folder in kept]
-    call(libc.mount(b"tmpfs", os.fsencode(home), b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=0755"))
-    for folder, handle in handles:
-        os.makedirs(folder, exist_ok=True)
+def _cover(call: Callable[[int], None], libc: ctypes.CDLL, folder: str, kept: list[str]) -> None:
+    """Cover a folder with an empty one, in which only some folders beneath it are still there."""
+    handles = [os.open(path, os.O_PATH) for path in kept]
+    options = b"size=16m,mode=1777" if folder == "/tmp" else b"size=1m,mode=0555"
+    call(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
+    for path, handle in zip(kept, handles):
+        os.makedirs(path, exist_ok=True)
         source = os.fsencode(f"/proc/self/fd/{handle}")
-        call(libc.mount(source, os.fsencode(folder), None, MS_BIND | MS_REC, None))
+        call(libc.mount(source, os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(handle)
 
 
