@@ -339,12 +339,16 @@ def test_the_marks_of_grade_go_into_nbgraders_gradebook(classroom, tmp_path, mon
         }
 
 
+COLUMNS = [f"{NUMBERS[name]} {name}" for name in LESSONS["01_autoencoder"]]
+TABLE = ",".join(["student_id", "01_autoencoder", *COLUMNS]) + "\nanna,10,2,2,2,2,2\n"
+
+
 @pytest.mark.parametrize(
     ("table", "book", "message"),
     [
         ("student_id,01_autoencoder\nanna,3\n", None, "there is no gradebook"),
         ("name,score\nanna,3\n", "gradebook.db", "has no column student_id"),
-        ("student_id,01_autoencoder\nanna,3\n", "empty.db", "the gradebook has no assignment 01_autoencoder"),
+        (TABLE, "empty.db", "the gradebook has no assignment 01_autoencoder"),
         ("student_id,01_autoencoder\nanna,3\n", "gradebook.db", "has no column 1.1 l2_loss"),
         (
             "student_id,01_autoencoder,1.1 l2_loss\nanna,3,two\n",
