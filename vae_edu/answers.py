@@ -17,11 +17,15 @@ SMALL = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments by name, and the kind of case: "random", "small", "float64", "extreme", "cuda", "mu = 0" …"""
+    """Arguments by name, and the kind of case: "random", "small", "float64", "extreme", "cuda" or "zero".
+
+    zeroed: in the last kind, the argument that is 0.
+    """
 
     kind: str
     arguments: dict[str, Any]
     sizes: tuple[int, int, int]
+    zeroed: str | None = None
 
 
 @dataclass
@@ -45,16 +49,16 @@ def cases(
 ) -> list[Case]:
     """The cases of a check: random ones of several sizes, one small, one in float64, one of extreme values.
 
-    In some more, whose kind is "mu = 0" for each argument mu, one argument of the first is 0; they serve
-    the diagnosis. `cuda` adds one on the GPU, by default where there is one.
+    In some more, one argument of the first is 0; they serve the diagnosis alone. `cuda` adds one on the
+    GPU, by default where there is one.
     """
     with random_stream(seed):
         found = [Case("random", exercise.arguments(*size), size) for size in sizes]
         found.append(Case("small", exercise.arguments(*SMALL), SMALL))
     first = found[0]
 
-    def vary(kind: str, change: dict[str, Any]) -> None:
-        found.append(Case(kind, first.arguments | change, first.sizes))
+    def vary(kind: str, change: dict[str, Any], zeroed: str | None = None) -> None:
+        found.append(Case(kind, first.arguments | change, first.sizes, zeroed))
 
     tensors = {key: value for key, value in first.arguments.items() if isinstance(value, Tensor)}
     vary("float64", {key: value.double() for key, value in tensors.items()})
@@ -64,7 +68,7 @@ def cases(
         vary("cuda", {key: value.cuda() for key, value in tensors.items()})
     if len(tensors) > 1:
         for key, value in tensors.items():
-            vary(f"{key} = 0", {key: torch.zeros_like(value)})
+            vary("zero", {key: torch.zeros_like(value)}, zeroed=key)
     return found
 
 
@@ -109,9 +113,11 @@ def _gradients(
     function: Callable[..., Any], arguments: dict[str, Any], names: Sequence[str]
 ) -> dict[str, Tensor | None]:
     inputs = {name: arguments[name].clone().requires_grad_() for name in names}
+    if not inputs:
+        return {}
     try:
-        total = function(**arguments | inputs).sum() if names else None
-        found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True) if names else []
+        total = function(**arguments | inputs).sum()
+        found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
     except Exception:  # nothing that it does with these inputs can be differentiated
         found = [None] * len(inputs)
     return {name: None if g is None else g.detach().cpu() for name, g in zip(inputs, found)}

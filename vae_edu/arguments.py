@@ -1,6 +1,7 @@
-"""One sentence for a bad argument."""
+"""Arguments and switches: one sentence for a bad argument."""
 
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number is None or number < least or isinstance(value, bool):
         raise ValueError(f"{name} = {value!r} must be a whole number, {least} or above.")
     return number
+
+
+def switched_on(variable: str, default: bool = False) -> bool:
+    """Whether an environment variable is set to anything but 0; the default where it is unset or empty."""
+    value = os.environ.get(variable)
+    return value != "0" if value else default
 
 
 def channels_height_width(image_shape: Any) -> tuple[int, int, int]:

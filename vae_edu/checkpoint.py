@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import vae_edu
+from vae_edu.files import whole_file
 
 FORMAT, VERSION = "vae_edu checkpoint", 3
 PLAIN = (str, int, float, bool, type(None))
@@ -42,21 +43,17 @@ def save(path: str | Path, contents: dict) -> None:
     """
     check_path(path)
     _check_plain(contents, "contents")
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     versions = {
         "vae_edu": vae_edu.__version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
     try:
-        torch.save({"format": FORMAT, "version": VERSION, "versions": versions, **contents}, temporary)
-        os.replace(temporary, path)
+        with whole_file(Path(path)) as temporary:
+            torch.save({"format": FORMAT, "version": VERSION, "versions": versions, **contents}, temporary)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError of PyTorch's writer
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise ValueError(f"{path} cannot be written ({reason}): free space, or name another.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> dict:

@@ -1,15 +1,16 @@
 """Checks of the exercises: they run a learner's function and name the mistake, never the solution."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vae_edu.answers import answer, cases
+from vae_edu.arguments import switched_on
 from vae_edu.diagnosis import diagnose
 from vae_edu.download import cache_folder
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.files import whole_file
 
 _results: dict[str, bool] = {}  # the last check of each exercise since Python started
 
@@ -25,9 +26,7 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
     wrong = problem(name, function)
     _results[name] = wrong is None
     _remember()
-    if graded is None:
-        graded = os.environ.get("VAE_EDU_GRADED", "0") not in ("", "0")
-    if wrong and graded:
+    if wrong and (switched_on("VAE_EDU_GRADED") if graded is None else graded):
         raise AssertionError(f"{name}: {wrong}.")
     print(f"{name}: {f'not yet: {wrong}' if wrong else 'correct'}.")
 
@@ -66,7 +65,7 @@ def _mark(result: bool | None) -> str:
 
 
 def _file() -> Path | None:
-    return None if os.environ.get("VAE_EDU_PROGRESS") == "0" else cache_folder() / "exercises.json"
+    return cache_folder() / "exercises.json" if switched_on("VAE_EDU_PROGRESS", default=True) else None
 
 
 def _remembered() -> dict[str, bool]:
@@ -84,8 +83,7 @@ def _remember() -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(_remembered() | _results), encoding="utf-8")
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_text(json.dumps(_remembered() | _results), encoding="utf-8")
     except OSError:
         pass

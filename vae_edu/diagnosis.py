@@ -26,7 +26,7 @@ def diagnose(exercise: Exercise, cases: list[Case], answers: list[Answer]) -> st
     """
     right = [answer(exercise.reference, case.arguments, exercise.gradients) for case in cases]
     every = list(zip(cases, answers, right))
-    counted = [triple for triple in every if " = 0" not in triple[0].kind]
+    counted = [triple for triple in every if not triple[0].zeroed]
     random = [triple for triple in counted if triple[0].kind == "random"]
     for case, given, _ in random:
         if given.problem:
@@ -110,16 +110,11 @@ def _shape(random: list[Triple], shapes: str) -> str | None:
         for a, b in zip(given.parts, expected.parts):
             if a.shape != b.shape:
                 hint = "it is transposed" if a.dim() == 2 and a.T.shape == b.shape else shapes
-                found, right = _tuple(a.shape), _tuple(b.shape)
                 sizes = "B = {}, D = {}, d = {}".format(*case.sizes)
-                return f"it returns the shape {found} where {right} is right ({sizes}); {hint}"
+                return f"it returns the shape {(*a.shape,)} where {(*b.shape,)} is right ({sizes}); {hint}"
     if not all(a.isfinite().all() for _, given, _ in random for a in given.parts):
         return "it returns values that are not finite"
     return None
-
-
-def _tuple(shape: torch.Size) -> str:
-    return str(tuple(shape))
 
 
 def _flat(random: list[Triple]) -> list[tuple[Case, Tensor, Tensor]]:
@@ -189,13 +184,12 @@ def _zeros(every: list[Triple]) -> str | None:
     _, base, right_base = every[0]
     helped = []
     for case, given, expected in every:
-        name, zero, _ = case.kind.partition(" = 0")
-        if not zero or given.problem or not all(part.isfinite().all() for part in expected.parts):
+        if not case.zeroed or given.problem or not all(part.isfinite().all() for part in expected.parts):
             continue
         if _same(given, base) and not _same(expected, right_base):
-            return f"{name} makes no difference to it"
+            return f"{case.zeroed} makes no difference to it"
         if _same(given, expected):
-            helped.append(name)
+            helped.append(case.zeroed)
     if helped:
         return f"it is right only where {helped[0]} is 0; look at what it does with {helped[0]}"
     return None
@@ -227,7 +221,7 @@ def _example(wrong: list[Triple]) -> str:
     head = f"for {kept}" if _count(case.arguments) <= 12 else "in one of the batches"
     for a, b in zip(given.parts, expected.parts):
         if a.shape != b.shape:
-            return f". Example: {head} it gives the shape {_tuple(a.shape)}, right is {_tuple(b.shape)}"
+            return f". Example: {head} it gives the shape {(*a.shape,)}, right is {(*b.shape,)}"
         if not _close(a.double(), b.double()):
             if b.numel() <= 6:
                 return f". Example: {head} it gives {_show(a)}, right is {_show(b)}"

@@ -1,9 +1,10 @@
 """One progress bar for the whole package: a widget in a notebook, a line of text elsewhere."""
 
-import os
 from typing import Any
 
 from tqdm.auto import tqdm
+
+from vae_edu.arguments import switched_on
 
 
 def progress_bar(*, shown: bool = True, **options: Any) -> tqdm:
@@ -12,4 +13,4 @@ def progress_bar(*, shown: bool = True, **options: Any) -> tqdm:
     tqdm itself ignores that variable inside a notebook, where its widgets would make every
     execution of a lesson differ from the last.
     """
-    return tqdm(disable=not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0"), **options)
+    return tqdm(disable=not shown or switched_on("TQDM_DISABLE"), **options)
