@@ -49,14 +49,14 @@ os._exit(0)
 """
 
 
-def confined(folder, user):
+def confined(folder, user, program=PROGRAM, mode=0o777):
     (folder / "hidden").mkdir()
     (folder / "hidden" / "notebook").write_text("another student's")
     (folder / "grades.csv").write_text("10")
     for path in (folder, folder / "hidden", folder / "grades.csv"):
-        path.chmod(0o777)  # so that only the confinement stands in the way
+        path.chmod(mode)  # by default so that only the confinement stands in the way
     arguments = [str(folder / "hidden"), str(folder / "grades.csv"), user]
-    command = [sys.executable, "-c", PROGRAM, *arguments]
+    command = [sys.executable, "-c", program, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -90,19 +90,13 @@ def test_a_confined_process_can_only_compute(folder, user):
     assert (folder / "grades.csv").read_text() == "10"
 
 
-def test_root_becomes_another_user_even_where_nothing_can_be_left_behind(tmp_path):
+def test_root_becomes_another_user_even_where_nothing_can_be_left_behind(folder):
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    broken = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"
-    program = PROGRAM.replace("parent, found", broken + "parent, found")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "grades.csv").write_text("10")
-    arguments = [str(tmp_path / "mine"), str(tmp_path / "grades.csv"), "root"]
-    result = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
-    found = json.loads(result.stdout)
+    refuse = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"
+    program = PROGRAM.replace("parent, found", refuse + "parent, found")
+    found = confined(folder, "root", program, mode=0o755)
     assert found["isolated"] is False
     assert found["uid"] == confine.FIRST_UID + 7
-    assert found["write"] == found["remove"] == found["root"] == "PermissionError"
+    assert found["write"] == found["remove"] == found["root"] == found["kill"] == "PermissionError"
     assert found["memory"] == "MemoryError"

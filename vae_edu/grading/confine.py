@@ -82,7 +82,6 @@ def leave_the_machine(hidden: list[str]) -> None:
     if child := os.fork():
         os.waitpid(child, 0)
         os._exit(0)
-    call(libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0))
     os.chdir("/tmp")
 
 
@@ -103,7 +102,10 @@ def _cover(call: Callable[[int], None], libc: ctypes.CDLL, folder: str, kept: li
 
 
 def drop_privileges(slot: int) -> None:
-    """Become an unprivileged user where this is root, a different one for each slot; and give up all else."""
+    """Become an unprivileged user where this is root, a different one for each slot; give up all else.
+
+    On Linux the process also dies with its parent from here on.
+    """
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(FIRST_UID + slot)
@@ -112,6 +114,7 @@ def drop_privileges(slot: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.syscall(CAPSET, (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
+        libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)  # last: a change of the user would undo it
 
 
 def limit(seconds: int, memory: int) -> None:

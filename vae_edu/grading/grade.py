@@ -14,11 +14,13 @@ from queue import SimpleQueue
 from typing import Any
 
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.files import whole_file
 from vae_edu.grading.marks import Runner, hidden_cases, mark
 from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
 from vae_edu.progress import progress_bar
 
 Record = dict[str, Any]  # student, lesson, file, digest, note, and marks by exercise
+WANTED = "give the folder of the notebooks, or nbgrader's submitted/."
 
 
 def find(folder: Path) -> list[tuple[str, str | None, Path]]:
@@ -27,6 +29,8 @@ def find(folder: Path) -> list[tuple[str, str | None, Path]]:
     A notebook right in the folder is a student's, by its name; nbgrader's layout is student/lesson/notebook.
     Raises ValueError where there is none.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: {WANTED}")
     found = []
     for path in sorted(folder.rglob("*.ipynb")):
         parts = path.relative_to(folder).parts
@@ -36,9 +40,7 @@ def find(folder: Path) -> list[tuple[str, str | None, Path]]:
         lesson = next((part for part in (*parts[1:-1], path.stem) if part in LESSONS), None)
         found.append((student, lesson, path))
     if not found:
-        raise ValueError(
-            f"there is no notebook in {folder}: give the folder of the notebooks, or nbgrader's submitted/."
-        )
+        raise ValueError(f"there is no notebook in {folder}: {WANTED}")
     return found
 
 
@@ -55,10 +57,6 @@ def grade(
         raise ValueError("grading runs on Linux and macOS: on Windows use WSL.")
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is no folder: give the folder of the notebooks, or nbgrader's submitted/."
-        )
     if not out.resolve().parent.is_dir():
         raise ValueError(f"there is no folder {out.parent} to write {out.name} to.")
     submissions = find(folder)
@@ -95,6 +93,7 @@ def grade(
             memory.keep(record)
             bar.update()
         isolated = all(runners.get().isolated for _ in range(workers))
+    records = _one_each(records)
     write_table(records, out)
     for record in records:
         write_feedback(record, out.with_name(f"{out.stem}_feedback"))
@@ -113,6 +112,22 @@ def _opened(student: str, lesson: str | None, path: Path) -> tuple[Record, Submi
     if record["lesson"] is None:
         record["note"] = "there is no exercise of the course in it"
     return record, submission
+
+
+def _one_each(records: list[Record]) -> list[Record]:
+    """Of several notebooks of a student for one lesson the one with the most points, with a note of that."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record["student"], record["lesson"] or record["file"]), []).append(record)
+    kept = []
+    for group in groups.values():
+        named_first = sorted(group, key=lambda record: Path(record["file"]).stem != record["lesson"])
+        best = max(named_first, key=_score)
+        if len(group) > 1:
+            name, lesson = Path(best["file"]).name, best["lesson"]
+            best = best | {"note": f"of {len(group)} notebooks for {lesson}, {name} has the most points"}
+        kept.append(best)
+    return kept
 
 
 class _Memory:
@@ -140,10 +155,9 @@ class _Memory:
     def keep(self, record: Record) -> None:
         """Add a record, on the disk as well."""
         self.records[record["file"]] = record
-        part = self.path.with_suffix(".part")
         content = {"seed": self.seed, "version": self.version, "records": self.records}
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(self.path)
+        with whole_file(self.path) as part:
+            part.write_text(json.dumps(content), encoding="utf-8")
 
 
 def write_table(records: list[Record], out: Path) -> None:
@@ -159,19 +173,22 @@ def write_table(records: list[Record], out: Path) -> None:
         )
         row["notes"] += [record["note"]] * bool(record["note"])
         if record["lesson"]:
-            row[record["lesson"]] = sum(given["points"] for given in record["marks"].values())
-            row[f"{record['lesson']} max"] = sum(e.points for e in LESSONS[record["lesson"]].values())
+            row[record["lesson"]], row[f"{record['lesson']} max"] = _score(record)
         for name, given in record["marks"].items():
             row[f"{NUMBERS[name]} {name}"] = given["points"]
             row["flags"] += [f"{NUMBERS[name]}: {flag}" for flag in given["flags"]]
-    part = out.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*columns, "flags", "notes"], restval="")
         writer.writeheader()
         for student in sorted(rows):
             row = rows[student]
             writer.writerow(row | {key: _cell("; ".join(row[key])) for key in ("flags", "notes")})
-    part.replace(out)
+
+
+def _score(record: Record) -> tuple[int, int]:
+    """The points of a record, and the most that its lesson gives."""
+    points = sum(given["points"] for given in record["marks"].values())
+    return points, sum(exercise.points for exercise in LESSONS.get(record["lesson"], {}).values())
 
 
 def _cell(text: str) -> str:
@@ -199,8 +216,8 @@ td, th {{ text-align: left; vertical-align: top; padding: .5rem .75rem; border-b
 
 def write_feedback(record: Record, folder: Path) -> None:
     """folder/<student>/<lesson>.html, with the mistakes by name."""
-    rows, marks = [], record["marks"]
-    for name, given in marks.items():
+    rows, (score, most) = [], _score(record)
+    for name, given in record["marks"].items():
         right = given["mistake"] is None
         said, kind = ("correct", "right") if right else (html.escape(given["mistake"]), "wrong")
         points = f"{given['points']} of {given['of']}"
@@ -208,8 +225,8 @@ def write_feedback(record: Record, folder: Path) -> None:
     page = PAGE.format(
         title=html.escape(str(record["lesson"] or "No lesson")),
         student=html.escape(record["student"]),
-        score=sum(given["points"] for given in marks.values()),
-        most=sum(exercise.points for exercise in LESSONS.get(record["lesson"], {}).values()),
+        score=score,
+        most=most,
         note=html.escape(f" Your notebook: {record['note']}.") if record["note"] else "",
         rows="\n".join(rows),
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from vae_edu.answers import Answer
 
 MOST_BYTES = 8 * 2**20  # of the answers to one exercise
+DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 
 
 def dumps(value: Any) -> str:
@@ -37,18 +38,8 @@ def _encode(value: Any) -> Any:
 
 
 def tensor(value: dict[str, Any]) -> Tensor:
-    """The tensor that dumps wrote. Raises ValueError, TypeError or KeyError where it is none."""
-    if value["dtype"] not in (
-        "float16",
-        "float32",
-        "float64",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "bool",
-    ):
+    """The tensor that dumps wrote."""
+    if value["dtype"] not in DTYPES:
         raise ValueError(f"no dtype {value['dtype']!r:.50}")
     flat = np.frombuffer(base64.b64decode(value["data"], validate=True), value["dtype"])
     return torch.from_numpy(flat.reshape(value["shape"]).copy())
@@ -62,29 +53,27 @@ def arguments(values: dict[str, Any]) -> dict[str, Any]:
 def answers(text: str, count: int) -> tuple[list[Answer], list[str], bool]:
     """What a student's process wrote: `count` answers, what it used of the package, whether it was isolated.
 
-    Raises ValueError where it is anything else.
+    Raises ValueError where it is anything else, and nothing but that: a student's code may have written it.
     """
     try:
         reply = json.loads(text)
-        found = [
-            Answer(
-                parts=[tensor(part) for part in given["parts"]],
-                devices=[str(name) for name in given["devices"]],
-                problem=given["problem"] and (str(given["problem"][0])[:50], str(given["problem"][1])[:1000]),
-                gradients={str(k): g and tensor(g) for k, g in given["gradients"].items()},
-            )
-            for given in reply["answers"]
-        ]
-        if len(found) != count or any(len(a.parts) != len(a.devices) for a in found):
+        found = [_answer(given) for given in reply["answers"]]
+        used = [str(name)[:80] for name in reply["used"]][:20]
+        isolated = reply["isolated"] is True
+        if len(found) != count:
             raise ValueError("another number of answers")
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except Exception as error:
         raise ValueError("its process returned something that is no answer") from error
-    return found, [str(name)[:80] for name in reply["used"]][:20], reply["isolated"] is True
+    return found, used, isolated
+
+
+def _answer(given: dict[str, Any]) -> Answer:
+    parts, devices, problem = given["parts"], given["devices"], given["problem"]
+    if len(parts) != len(devices):
+        raise ValueError("another number of devices")
+    return Answer(
+        [tensor(part) for part in parts],
+        [str(name)[:20] for name in devices],
+        problem and (str(problem[0])[:50], str(problem[1])[:1000]),
+        {str(name): gradient and tensor(gradient) for name, gradient in given["gradients"].items()},
+    )
