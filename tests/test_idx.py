@@ -1,13 +1,16 @@
 """IDX files against bytes built by hand."""
 
 import gzip
+import io
 import struct
 import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 
 from vae_edu.data import DatasetError, read_idx
+from vae_edu.idx import map_file, read_npy
 
 SMALL = b"\0\0\x08\x03" + struct.pack(">3I", 2, 2, 3) + bytes(range(12))
 
@@ -26,6 +29,7 @@ def test_labels_have_one_dimension(tmp_path):
     assert read_idx(tmp_path / "labels").tolist() == [7, 2, 9]
 
 
+@pytest.mark.parametrize("read", [read_idx, map_file])
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -38,31 +42,108 @@ def test_labels_have_one_dimension(tmp_path):
         (SMALL[:9], "ends inside its header"),
         (SMALL[:-1], "fewer bytes than the 2 x 2 x 3"),
         (SMALL + b"\0", "more bytes than the 2 x 2 x 3"),
+    ],
+)
+def test_broken_files(tmp_path, read, content, message):
+    (tmp_path / "broken").write_bytes(content)
+    with pytest.raises(DatasetError, match=message) as error:
+        read(tmp_path / "broken")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
         (gzip.compress(SMALL)[:-9], "cut-off gzip"),
         (gzip.compress(SMALL)[:20] + b"\xff" * 9, "damaged"),
         (gzip.compress(SMALL)[:-5] + b"\0\0\0\0\0", "damaged"),  # wrong checksum
     ],
 )
-def test_broken_files(tmp_path, content, message):
+def test_broken_gzip(tmp_path, content, message):
     (tmp_path / "broken").write_bytes(content)
     with pytest.raises(DatasetError, match=message) as error:
         read_idx(tmp_path / "broken")
     assert "\n" not in str(error.value)
+    with pytest.raises(DatasetError, match="a gzipped file cannot be mapped: gunzip it first"):
+        map_file(tmp_path / "broken")
 
 
-def test_missing_files_and_folders(tmp_path):
+@pytest.mark.filterwarnings("error")  # of a tensor that must not be written to
+def test_a_mapped_file_is_the_file(tmp_path):
+    (tmp_path / "plain").write_bytes(SMALL)
+    assert torch.equal(map_file(str(tmp_path / "plain")), read_idx(tmp_path / "plain"))
+    for array in (np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.arange(5, dtype=np.uint8)):
+        np.save(tmp_path / "a.npy", array)
+        for read in (map_file, read_npy):
+            assert np.array_equal(read(tmp_path / "a.npy").numpy(), array)
+            assert read(tmp_path / "a.npy").dtype == torch.uint8
+
+
+@pytest.mark.parametrize("kind", ["<i2", ">i4", "<i8", "u4", "i1"])
+def test_npy_of_other_integers(tmp_path, kind):
+    np.save(tmp_path / "a.npy", np.array([7, 0, 99], kind))
+    assert read_npy(tmp_path / "a.npy").dtype == torch.int64
+    assert read_npy(tmp_path / "a.npy").tolist() == [7, 0, 99]
+    with pytest.raises(DatasetError, match="images as uint8"):
+        map_file(tmp_path / "a.npy")
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+BYTES = npy(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+
+
+@pytest.mark.parametrize("read", [read_npy, map_file])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a .npy file"),
+        (SMALL, "not a .npy file"),
+        (BYTES[:50], "not a .npy file, or is cut off"),
+        (BYTES.replace(b"), }", b"((  "), "not a .npy file"),
+        (BYTES[:-1], "fewer bytes than the 2 x 2 x 3"),
+        (BYTES + b"\0", "more bytes than the 2 x 2 x 3"),
+        (npy(np.zeros((0, 4, 4), np.uint8)), "holds nothing"),
+        (npy(np.uint8(3)), "holds nothing"),
+        (npy(np.zeros((2, 4, 4))), "holds float64: save labels as integers, and images as uint8"),
+        (npy(np.array([{}, None])), "holds object"),
+        (npy(np.zeros((4, 4), bool)), "holds bool"),
+        (npy(np.zeros((2, 3, 4), np.uint8).T), "in Fortran order: save np.ascontiguousarray"),
+    ],
+)
+def test_broken_npy_files(tmp_path, read, content, message):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(DatasetError, match=message) as error:
+        read(tmp_path / "a.npy")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("read", [read_idx, read_npy, map_file])
+def test_missing_files_and_folders(tmp_path, read):
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(DatasetError, match="cannot be read"):
-            read_idx(path)
+            read(path)
 
 
 def test_a_lying_header_allocates_nothing(tmp_path):
     liar = b"\0\0\x08\x03" + struct.pack(">3I", 2**31, 2**12, 2**12) + b"abc"
-    for name, content in [("plain", liar), ("gzipped", gzip.compress(liar))]:
+    lies = BYTES.replace(b"(2, 2, 3), }            ", b"(9999999, 9999, 9999), }")
+    assert lies != BYTES
+    for name, content, read in [
+        ("plain", liar, read_idx),
+        ("gzipped", gzip.compress(liar), read_idx),
+        ("mapped", liar, map_file),
+        ("a.npy", lies, read_npy),
+        ("b.npy", lies, map_file),
+    ]:
         (tmp_path / name).write_bytes(content)
         tracemalloc.start()
         with pytest.raises(DatasetError, match="fewer bytes"):
-            read_idx(tmp_path / name)
+            read(tmp_path / name)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 8 << 20

@@ -78,10 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"python -m vae_edu {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except RuntimeError as error:  # PyTorch's own, on the CPU as on CUDA
-        if "memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:  # PyTorch's own, on the CPU as on CUDA
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         hint = "lower --hidden, --latent-dim or --batch-size, or --n."
+        hint = f"{hint[:-1]}, or read from files with --mapped." if options.command == "train" else hint
         hint = "lower --k or --n." if options.command == "reproduce" else hint
         print(f"python -m vae_edu {options.command}: there is not enough memory: {hint}", file=sys.stderr)
         return 2
@@ -100,11 +101,13 @@ def parsers() -> tuple[Parser, Parser]:
         added.add_argument("--device", help="cpu, cuda or cuda:1; CUDA where there is one without it")
         return added
 
-    data = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX files"
+    data = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX or .npy files"
 
     train = command("train", "train a VAE and write it to a file", TRAIN)
     add = train.add_argument
     add("--data", help=f"{data} (default: $VAE_EDU_DATASET, else strokes)")
+    add("--mapped", action="store_true", help="read the training images from their file in every step, for "
+        "data larger than memory; with --binarize stochastic or a Gaussian likelihood")  # fmt: skip
     add("--n", "--images", type=_whole(1), help="train on so many images, chosen at random (default: all)")
     add("--latent-dim", type=_whole(1), default=2, help="dimensions of z (default: %(default)s)")
     add("--likelihood", choices=["bernoulli", "gaussian", "gaussian_one_sigma"], default="bernoulli")

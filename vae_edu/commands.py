@@ -32,10 +32,12 @@ def train(options: Namespace) -> int:
     if not options.resume:
         _check_new(options.out)
     options.data, options.binarize = _data_name(options.data), _binarization(options)
+    if options.mapped and options.binarize == "half":
+        raise ValueError("--mapped reads grey pixels in every step: add --binarize stochastic.")
     if options.network == "mlp" and options.hidden is None:
         options.hidden = [500, 500]  # the way from two numbers to 784 pixels takes two layers
     with distributed.process_group():
-        images = load_images(options.data, n=options.n).x
+        images = load_images(options.data, n=options.n, mapped=options.mapped).x
         x = binarize(images) if options.binarize == "half" else images
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
         test = _held_out(options.data, options.binarize)

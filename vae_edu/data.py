@@ -1,4 +1,4 @@
-"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or any folder of IDX files."""
+"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or any folder of IDX or .npy files."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from torch.nn.functional import avg_pool2d
 from vae_edu import device, strokes
 from vae_edu.arguments import whole_number
 from vae_edu.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
-from vae_edu.idx import DatasetError, read_idx
+from vae_edu.idx import DatasetError, map_file, read_idx, read_npy
+from vae_edu.pixels import Pixels, grey
 
 __all__ = ["DatasetError", "Images", "binarize", "load_images", "read_idx", "stroke_digits"]
 
@@ -23,11 +24,12 @@ STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as 
 class Images:
     """N images with their labels; indexing picks rows of everything at once.
 
-    x: (N, C, H, W) float32 in [0, 1]. labels: (N,) int64.
+    x: (N, C, H, W) float32 in [0, 1], or the same as `Pixels`, whose rows are read when they are taken.
+    labels: (N,) int64.
     factors: what the images were made from, a column (N, …) for each name, or None where unknown.
     """
 
-    x: Tensor
+    x: Tensor | Pixels
     labels: Tensor
     factors: dict[str, Tensor] | None = None
 
@@ -42,8 +44,10 @@ class Images:
     def shrink(self, factor: int = 2) -> "Images":
         """Smaller images, each pixel the mean of factor × factor; labels and factors stay what they were.
 
-        Raises ValueError where the factor does not divide height and width.
+        Raises ValueError where the factor does not divide height and width, and for `Pixels`.
         """
+        if isinstance(self.x, Pixels):
+            raise ValueError("mapped images keep their size: shrink images[rows], or load without mapped.")
         height, width = self.x.shape[-2:]
         if height % whole_number("factor", factor, 1) or width % factor:
             raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
@@ -80,15 +84,25 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
 
 
 def load_images(
-    name: str | Path | None = None, split: str = "train", n: int | None = None, seed: int = 0
+    name: str | Path | None = None,
+    split: str = "train",
+    n: int | None = None,
+    seed: int = 0,
+    mapped: bool = False,
 ) -> Images:
-    """Load a data set by name, or the four IDX files of a folder, onto `vae_edu.device()`.
+    """Load a data set by name, or the four IDX or .npy files of a folder, onto `vae_edu.device()`.
 
     name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder;
         without one, the environment variable VAE_EDU_DATASET, else strokes. Named files come from
         $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
+        A folder's .npy files are train-images.npy, train-labels.npy, t10k-images.npy and t10k-labels.npy:
+        images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
     split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
     n: how many images, chosen at random by the seed; all of them without it.
+    mapped: leave the images in their file, for data larger than memory: x is then `vae_edu.pixels.Pixels`,
+        whose rows are read as they are taken, and which `fit` takes like a tensor. Gzipped files must be
+        unpacked before, and the file must not change meanwhile; stroke digits have none. On CUDA the
+        bytes go to the GPU where they take at most half of its free memory.
 
     Raises ValueError or DatasetError in one sentence; no file is left half-written.
     """
@@ -98,16 +112,25 @@ def load_images(
     n = None if n is None else whole_number("n", n, 1)
     seed = whole_number("seed", seed, 0)
     if name == "strokes":
+        if mapped:
+            raise ValueError(
+                "stroke digits are drawn, not read: leave mapped out, or name a folder of files."
+            )
         return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
     x_path, labels_path = (_locate(name, file) for file in FILES[split])
-    x, labels = read_idx(x_path), read_idx(labels_path)
+    x, labels = map_file(x_path) if mapped else _read(x_path), _read(labels_path)
     _check(x, x_path, labels, labels_path)
+    x = x[:, None] if x.dim() == 3 else x
+    keep = None
     if n is not None:
         if n > len(x):
             raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
         keep = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
-        x, labels = x[keep], labels[keep]
-    return Images(x.to(device())[:, None].float() / 255, labels.long().to(device()))
+        labels = labels[keep]
+    labels = labels.long().to(device())
+    if mapped:
+        return Images(Pixels(x, keep).to(device()), labels)
+    return Images(grey((x if keep is None else x[keep]).to(device())), labels)
 
 
 def binarize(x: Tensor, seed: int | None = None) -> Tensor:
@@ -146,19 +169,26 @@ def _locate(name: str | Path, file: str) -> Path:
 
 
 def _find(folder: Path, file: str) -> Path:
-    for stem in (file, file.replace("-idx", ".idx")):  # some archives write a dot
-        for path in (folder / stem, folder / f"{stem}.gz"):
-            if path.exists():
-                return path
-    raise DatasetError(f"{folder} has no {file}, gzipped or not: put the four IDX files there.")
+    stems = file, file.replace("-idx", ".idx")  # some archives write a dot
+    npy = f"{file.partition('-idx')[0]}.npy"
+    for name in (*stems, npy, *(f"{stem}.gz" for stem in stems)):  # what can be mapped comes first
+        if (folder / name).exists():
+            return folder / name
+    raise DatasetError(f"{folder} has no {file}, gzipped or not, and no {npy}: put the four files there.")
+
+
+def _read(path: Path) -> Tensor:
+    return read_npy(path) if path.suffix == ".npy" else read_idx(path)
 
 
 def _check(x: Tensor, x_path: Path, labels: Tensor, labels_path: Path) -> None:
-    if x.dim() != 3 or labels.dim() != 1:
+    if x.dim() not in (3, 4) or labels.dim() != 1:
         raise DatasetError(
-            f"{x_path} and {labels_path} have {x.dim()} and {labels.dim()} dimensions, not 3 and 1: "
+            f"{x_path} and {labels_path} have {x.dim()} and {labels.dim()} dimensions, not 3 or 4 and 1: "
             "images go with images, labels with labels."
         )
+    if x.dtype != torch.uint8:
+        raise DatasetError(f"{x_path} holds integers of more than one byte: save images as uint8, 0 to 255.")
     if len(x) != len(labels):
         raise DatasetError(
             f"{x_path} holds {len(x)} images but {labels_path} {len(labels)} labels: take both from one set."
