@@ -28,8 +28,8 @@ def torchrun(processes, *arguments):
     return [sys.executable, "-m", *launcher, *map(str, arguments)]
 
 
-def run(command):
-    done = subprocess.run(command, env=CPU, capture_output=True, text=True, check=False, timeout=300)
+def run(command, env=CPU):
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done
 

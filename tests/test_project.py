@@ -111,7 +111,8 @@ def test_dependencies_point_one_way():
     for module in set(MODULES) - {"__main__", "commands", "sliders"}:  # what a person handles may draw
         assert not uses(module) & {"plots", "checks", "commands"}, module
     assert uses("networks") == set()
-    assert uses("data") <= {"strokes", "idx", "download", "arguments"}
+    assert uses("data") <= {"strokes", "idx", "download", "arguments", "pixels"}
+    assert uses("pixels") == uses("idx") == set()
     assert uses("train") <= {"resume", "progress", "arguments", "randomness", "distributed"}
     assert uses("distributed") == {"randomness"}
     assert uses("resume") == {"checkpoint"}

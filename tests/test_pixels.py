@@ -1,0 +1,227 @@
+"""Images kept as bytes against those that are floats: the same numbers and weights, in less memory."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import vae_edu
+from tests.test_commands import write_digits, write_idx
+from tests.test_distributed import CPU, run, torchrun
+from vae_edu.checkpoint import load
+from vae_edu.data import Images, load_images
+from vae_edu.elbo import negative_elbo_of_binarized
+from vae_edu.pixels import Pixels
+from vae_edu.train import evaluate, fit
+from vae_edu.vae import VAE
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.mark.parametrize("n", [None, 50])
+def test_rows_are_those_of_the_images_in_memory(folder, n):
+    whole, mapped = load_images(folder, n=n, seed=3), load_images(folder, n=n, seed=3, mapped=True)
+    x, pixels = whole.x, mapped.x
+    assert isinstance(pixels, Pixels)
+    assert (len(pixels), pixels.shape, pixels.device) == (len(x), x.shape, x.device)
+    assert torch.equal(mapped.labels, whole.labels)
+    for index in (
+        slice(None),
+        slice(-5, None, 2),
+        torch.tensor([4, 0, -1, 4]),
+        torch.tensor([7], device=x.device),
+        [2, 49],
+        whole.labels == 3,
+    ):
+        taken = pixels[index]
+        assert torch.equal(taken, x[index])
+        assert (taken.dtype, taken.device) == (x.dtype, x.device)
+    for one in (6, -2, torch.tensor(6)):
+        assert torch.equal(pixels[one][0], x[int(one)])
+        assert torch.equal(mapped[one].x, whole[one].x)
+    assert torch.equal(mapped[40:45].x, whole.x[40:45])
+    assert torch.equal(torch.cat(list(pixels)), x)  # a loop ends
+    with pytest.raises(IndexError):
+        pixels[torch.tensor([len(x)])]
+    with pytest.raises(ValueError, match="mapped images keep their size"):
+        mapped.shrink()
+
+
+def test_every_byte():
+    """What an image holds is byte / 255, as NumPy rounds it."""
+    content = torch.arange(256, dtype=torch.uint8).reshape(64, 1, 2, 2)
+    right = np.arange(256, dtype=np.float32) / np.float32(255)
+    assert np.array_equal(Pixels(content)[:].flatten().numpy(), right)
+    chosen = Pixels(content, torch.tensor([60, 2, 9]))
+    assert torch.equal(chosen[1:], Pixels(content)[[2, 9]])
+    with pytest.raises(ValueError, match=r"uint8, not torch.float32"):
+        Pixels(content.float())
+
+
+def test_packing_loses_nothing(monkeypatch):
+    monkeypatch.setattr("vae_edu.pixels.PIECE", 64)  # so that there are many pieces
+    x = torch.randint(0, 256, (100, 1, 5, 5)).float().to(vae_edu.device()) / 255
+    packed = Pixels.pack(x)
+    assert packed.shape == x.shape
+    assert packed.device == x.device
+    assert torch.equal(packed[:], x)
+    assert torch.equal(Pixels.pack(x.round())[:], x.round())
+    assert packed.to(x.device) is packed
+    for value in (0.1, -1 / 255, 256 / 255, torch.nan, torch.inf, 1e-9):
+        other = x.clone()
+        other[-1, 0, -1, -1] = value
+        assert Pixels.pack(other) is None
+    for other in (x.double(), x.byte(), x[:0], x.clone().requires_grad_()):
+        assert Pixels.pack(other) is None
+
+
+@pytest.mark.parametrize("wrap", [lambda images: images.x, lambda images: images], ids=["x", "Images"])
+def test_training_is_the_same_bit_for_bit(folder, tmp_path, wrap):
+    """From floats and from a file, with held-out images, and from a checkpoint in the middle."""
+
+    def train(mapped, epochs, checkpoint):
+        torch.manual_seed(0)
+        vae = VAE((1, 28, 28), 2, "bernoulli", hidden=[20])
+        data, test = (load_images(folder, split, mapped=mapped) for split in ("train", "test"))
+        options = {"held_out": wrap(test), "batch_size": 16, "progress": False, "checkpoint": checkpoint}
+        history = fit(vae, loss, wrap(data), epochs, **options)
+        return history, evaluate(vae, loss, wrap(test))
+
+    def loss(model, batch):
+        return negative_elbo_of_binarized(model, batch.x if isinstance(batch, Images) else batch)
+
+    whole, right = train(False, 2, tmp_path / "whole.pt")
+    train(True, 1, tmp_path / "mapped.pt")
+    history, value = train(True, 2, tmp_path / "mapped.pt")
+    assert value == right
+    assert history == whole
+    one, two = load(tmp_path / "whole.pt"), load(tmp_path / "mapped.pt")
+    assert one["settings"] == two["settings"]
+    assert all(torch.equal(weight, two["model"][name]) for name, weight in one["model"].items())
+
+
+LIMITED = """
+import re, resource, sys, torch
+from vae_edu.data import load_images
+from vae_edu.train import fit
+
+def kib(name):
+    with open("/proc/self/status") as file:
+        return int(re.search(rf"{name}:\\s+(\\d+) kB", file.read())[1])
+
+anonymous, total = [], 0.0
+
+def loss(model, x):
+    global total
+    anonymous.append(kib("RssAnon"))
+    total += x.sum().item()
+    return model(x.flatten(1)).square().sum(1)
+
+torch.manual_seed(0)
+options = {"batch_size": 2000, "progress": False}
+fit(torch.nn.Linear(784, 2), loss, torch.zeros(4000, 1, 28, 28), 1, **options)  # everything is imported
+anonymous, total, limit = [], 0.0, (kib("VmData") << 10) + (48 << 20)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+try:
+    load_images(sys.argv[1])
+except (MemoryError, RuntimeError):
+    print("in memory: too large")
+images = load_images(sys.argv[1], mapped=True)
+fit(torch.nn.Linear(784, 2), loss, images.x, 1, **options)
+tenth = len(anonymous) // 10
+print(len(images), len(anonymous), total, max(anonymous[tenth:]) - max(anonymous[:tenth]), max(anonymous))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit, and the memory in use, are Linux's")
+@pytest.mark.parametrize("kind", ["idx", "npy"])
+def test_a_file_several_times_the_memory(tmp_path, kind):
+    """314 MB where 48 more are allowed: all of the file counts, and memory stays what the first tenth took."""
+    n, bright = 400_000, np.random.default_rng(0).choice(399_999, 50, replace=False)
+    if kind == "npy":
+        np.save(tmp_path / "train-labels.npy", np.zeros(n, np.uint8))
+        path, kwargs = tmp_path / "train-images.npy", {"dtype": np.uint8, "shape": (n, 28, 28)}
+        content = np.lib.format.open_memmap(path, "w+", **kwargs)
+    else:
+        write_idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(n, np.uint8))
+        path = tmp_path / "train-images-idx3-ubyte"
+        path.write_bytes(b"\0\0\x08\x03" + np.array([n, 28, 28], ">u4").tobytes())
+        content = np.memmap(
+            path, np.uint8, "r+", offset=16, shape=(n, 28, 28)
+        )  # mostly holes: quick to write
+    content[bright] = 255  # not the last one
+    content[-1, -1, -1] = 255
+    content.flush()
+    done = run([sys.executable, "-c", LIMITED, str(tmp_path)], {**CPU, "MALLOC_ARENA_MAX": "1"})
+    first, last = done.stdout.splitlines()
+    assert first == "in memory: too large"
+    count, steps, total, growth, _ = map(float, last.split())
+    assert (count, steps) == (n, 200)
+    assert total == 50 * 784 + 1
+    assert growth < 12 << 10, done.stdout  # KiB, two batches of 2000
+
+
+SHARES = """
+import json, os, sys
+from vae_edu import distributed
+from vae_edu.data import load_images
+from vae_edu.elbo import negative_elbo_of_binarized
+from vae_edu.pixels import Pixels
+from vae_edu.randomness import random_stream
+from vae_edu.train import fit
+from vae_edu.vae import VAE
+
+read, take = [], Pixels.__getitem__
+
+def recorded(pixels, index):
+    if not isinstance(index, list):  # fit's description of the data takes a list of three
+        read.append(index.tolist())
+    return take(pixels, index)
+
+Pixels.__getitem__ = recorded
+with distributed.process_group(), random_stream(0):
+    vae = VAE((1, 28, 28), 2, "bernoulli", hidden=[20])
+    x = load_images(sys.argv[1], mapped=True).x
+    history = fit(vae, negative_elbo_of_binarized, x, 1, batch_size=16, progress=False)
+    with open(f"{sys.argv[2]}-{distributed.rank()}.json", "w") as file:
+        json.dump({"read": read, "steps": history.steps}, file)
+os._exit(0)  # gloo's threads can abort the exit of a process
+"""
+
+
+def test_each_process_reads_its_own_share(folder, tmp_path):
+    (tmp_path / "script.py").write_text(SHARES)
+    run([sys.executable, str(tmp_path / "script.py"), str(folder), str(tmp_path / "alone")])
+    run(torchrun(2, tmp_path / "script.py", folder, tmp_path / "both"))
+    alone, *both = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("alone-0", "both-0", "both-1")
+    )
+    assert len(alone["read"]) == 13
+    assert sorted(row for batch in alone["read"] for row in batch) == list(range(203))
+    for batch, one, two in zip(alone["read"], both[0]["read"], both[1]["read"], strict=True):
+        assert one + two == batch  # in parts that share nothing, as the batch has every image once
+        assert abs(len(one) - len(two)) <= 1
+    for part in both:
+        assert part["steps"] == pytest.approx(alone["steps"], rel=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+@pytest.mark.parametrize("free", [1 << 30, 1000])
+def test_on_a_gpu_with_room_and_without(folder, free, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1 << 34))
+    monkeypatch.setenv("VAE_EDU_DEVICE", "cuda")
+    for n in (None, 50):
+        x, pixels = load_images(folder, n=n).x, load_images(folder, n=n, mapped=True).x
+        assert pixels._content.is_cuda == (free > 1000)
+        rows = torch.randperm(len(x), device="cuda")[:20]
+        assert pixels[rows].is_cuda
+        assert torch.equal(pixels[rows], x[rows])
+        assert torch.equal(pixels[rows.cpu()], x[rows])
+        assert pixels.to("cuda") is pixels
+        assert torch.equal(Pixels.pack(x)[:], x)
+    assert not pixels.to("cpu")[rows].is_cuda
