@@ -21,6 +21,8 @@ from vae_edu.__main__ import main
 from vae_edu.checkpoint import load
 from vae_edu.checkpoint import save as save_checkpoint
 from vae_edu.data import binarize, load_images
+from vae_edu.pixels import Pixels
+from vae_edu.train import fit
 from vae_edu.vae import VAE
 
 SMALL = ["--hidden", "30", "--batch-size", "16"]
@@ -132,7 +134,9 @@ def test_no_bits_for_a_density_and_no_traceback_where_memory_ends(folder, tmp_pa
     assert main(["evaluate", out, "--n", "5", "--samples", "5", "--grid-points", "200"]) == 0
     assert "bits" not in capsys.readouterr().out
     huge = ["train", "--data", str(folder), "--hidden", "10000000000", "--out", str(tmp_path / "h.pt")]
-    assert "not enough memory" in line_of(capsys, main(huge))
+    line = line_of(capsys, main(huge))
+    assert "not enough memory" in line
+    assert "--mapped" in line
 
 
 def test_a_folder_is_no_model(tmp_path, capsys):
@@ -240,6 +244,20 @@ def test_interrupted_and_resumed_equals_uninterrupted(folder, tmp_path):
     assert history_of(load(parts)) == history_of(load(whole))
 
 
+@pytest.mark.parametrize("how", [["--binarize", "stochastic"], ["--likelihood", "gaussian"]])
+def test_mapped_training_gives_the_same_weights(folder, tmp_path, how, monkeypatch):
+    whole, mapped = str(tmp_path / "whole.pt"), str(tmp_path / "mapped.pt")
+    options = ["train", "--data", str(folder), *SMALL, *how, "--images", "150"]
+    assert main([*options, "--epochs", "2", "--out", whole]) == 0
+    kinds = []
+    monkeypatch.setattr(commands, "fit", lambda *a, **k: kinds.append(type(a[2])) or fit(*a, **k))
+    assert main([*options, "--epochs", "1", "--mapped", "--out", mapped]) == 0
+    assert main(["train", "--resume", "--epochs", "2", "--out", mapped]) == 0  # mapped again
+    assert kinds == [Pixels, Pixels]
+    assert same_weights(mapped, whole)
+    assert history_of(load(mapped)) == history_of(load(whole))
+
+
 def test_resume_takes_more_epochs_and_nothing_else(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(folder.parent)
     out, whole = str(tmp_path / "m.pt"), str(tmp_path / "whole.pt")
@@ -276,6 +294,8 @@ def test_resume_takes_more_epochs_and_nothing_else(folder, tmp_path, capsys, mon
         (["train", "--out", "a.pt", "--resume"], "there is no checkpoint"),
         (["train", "--out", "model.pt", "--resume"], "not made by this command"),
         (["train", "--out", "a.pt", "--likelihood", "gaussian", "--binarize", "half"], "leave it out"),
+        (["train", "--out", "a.pt", "--mapped"], "add --binarize stochastic"),
+        (["train", "--out", "a.pt", "--mapped", "--likelihood", "gaussian"], "name a folder of files"),
         (["train", "--out", "a.pt", "--device", "gpu"], "gpu is not a device"),
         (["train", "--out", "a.pt", "--n", "20", "--lr", "nan"], "lr = nan"),
         (["train", "--out", "a.pt", "--n", "20", "--beta", "-1"], "beta = -1.0"),
