@@ -11,7 +11,7 @@ import vae_edu
 from tests.test_commands import write_digits, write_idx
 from tests.test_distributed import CPU, run, torchrun
 from vae_edu.checkpoint import load
-from vae_edu.data import Images, load_images
+from vae_edu.data import Images, binarize, load_images
 from vae_edu.elbo import negative_elbo_of_binarized
 from vae_edu.pixels import Pixels
 from vae_edu.train import evaluate, fit
@@ -50,6 +50,8 @@ def test_rows_are_those_of_the_images_in_memory(folder, n):
         pixels[torch.tensor([len(x)])]
     with pytest.raises(ValueError, match="mapped images keep their size"):
         mapped.shrink()
+    with pytest.raises(ValueError, match="mapped images stay grey"):
+        binarize(pixels)
 
 
 def test_every_byte():
@@ -141,7 +143,7 @@ print(len(images), len(anonymous), total, max(anonymous[tenth:]) - max(anonymous
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit, and the memory in use, are Linux's")
 @pytest.mark.parametrize("kind", ["idx", "npy"])
 def test_a_file_several_times_the_memory(tmp_path, kind):
-    """314 MB where 48 more are allowed: all of the file counts, and memory stays what the first tenth took."""
+    """314 MB where 48 more are allowed: all of it is read, and memory stays what the first tenth took."""
     n, bright = 400_000, np.random.default_rng(0).choice(399_999, 50, replace=False)
     if kind == "npy":
         np.save(tmp_path / "train-labels.npy", np.zeros(n, np.uint8))

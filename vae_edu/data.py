@@ -137,8 +137,10 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
     """Make pixels 0 or 1: 1 where x ≥ 0.5, or, with a seed, 1 with probability x.
 
     x: any shape, in [0, 1]; the result has its shape, dtype and device.
-    Raises ValueError for values outside [0, 1] or not finite.
+    Raises ValueError for values outside [0, 1] or not finite, and for `Pixels`.
     """
+    if isinstance(x, Pixels):
+        raise ValueError("mapped images stay grey: binarize x[rows], or use elbo.negative_elbo_of_binarized.")
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
     if seed is None:
