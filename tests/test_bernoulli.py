@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 from torch.distributions import Bernoulli, Independent
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vae_edu import bernoulli, device
-from vae_edu.bernoulli import sum_log_sigmoid
+from vae_edu.bernoulli import log_bernoulli, sum_softplus
 from vae_edu.networks import Tanh, mlp
 
 
@@ -18,15 +18,39 @@ def BernoulliImage(logits):
 
 @pytest.mark.parametrize("D", [1, 9, 98, 100, 101, 196, 784, 3072])
 @pytest.mark.parametrize("scale", [0.1, 3, 80])
-def test_the_sum_of_logarithms(D, scale):
+def test_the_sums_of_logarithms_and_their_gradients(D, scale):
     torch.manual_seed(D)
     logits = scale * torch.randn(50, D).to(device())
-    sign = 2 * torch.bernoulli(torch.full((50, D), 0.5)).to(device()) - 1
-    right = logsigmoid(logits.double() * sign.double()).sum(1)
-    found = sum_log_sigmoid(logits, sign)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), right, rtol=1e-6, atol=1e-5)
-    torch.testing.assert_close(sum_log_sigmoid(logits.double(), sign.double()), right, rtol=1e-12, atol=1e-9)
+    x = torch.bernoulli(torch.full((50, D), 0.5)).to(device())
+    weight = torch.randn(50).to(device())
+    cases = [
+        (lambda logits: log_bernoulli(x.to(logits), logits), lambda logits: -_bce(logits, x.to(logits))),
+        (sum_softplus, lambda logits: logits.logaddexp(torch.zeros_like(logits)).sum(1)),
+    ]
+    for ours, library in cases:
+        exact = logits.double().requires_grad_()
+        right = library(exact)
+        (right_gradient,) = torch.autograd.grad(right @ weight.double(), exact)
+        for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-12)):
+            given = logits.to(dtype).requires_grad_()
+            found = ours(given)
+            assert found.dtype == dtype
+            torch.testing.assert_close(found.double(), right, rtol=tolerance, atol=10 * tolerance)
+            (gradient,) = torch.autograd.grad(found @ weight.to(dtype), given)
+            torch.testing.assert_close(gradient.double(), right_gradient, rtol=1e-5, atol=tolerance)
+
+
+def _bce(logits, x):
+    return binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
+
+
+def test_gradients_and_their_gradients_by_differences():
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(4, 9)).double().requires_grad_()
+    x = torch.bernoulli(torch.full((2, 4, 9), 0.5)).double().requires_grad_()  # broadcast over the logits
+    for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
+        assert check(log_bernoulli, (x, logits))
+        assert check(sum_softplus, (logits,))
 
 
 @pytest.mark.parametrize("logit", [-1e4, -90.0, 0.0, 90.0, 1e4])

@@ -1,10 +1,14 @@
 """Black-and-white images: every pixel a 1 with a probability of its own, one event an image."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.distributions import Independent
+
+from vae_edu.capture import capturing
 
 FACTORS = 100  # at most so many numbers from [½, 1] are multiplied: 2⁻¹⁰⁰ is still a float32
 
@@ -18,29 +22,73 @@ class BernoulliImage(Independent):
     """
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Σᵢ log σ(aᵢ) with a = (2x − 1) l, since 1 − σ(l) = σ(−l). value: (…, C, H, W). Returns (…)."""
-        value = value.to(self.base_dist.logits)
-        if (value - value.square()).any():  # NaN and infinity count as different from 0
+        """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)]. value: (…, C, H, W). Returns (…)."""
+        logits = self.base_dist.logits
+        value = value.to(logits)
+        if not capturing() and _grey(value):
             raise ValueError(
                 "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
                 "binarize the images, or use a Gaussian decoder."
             )
-        if torch.is_grad_enabled():
-            return super().log_prob(value)
-        log_p = sum_log_sigmoid(self.base_dist.logits.flatten(-3), (2 * value - 1).flatten(-3))
-        if not log_p.isfinite().all():
+        log_p = log_bernoulli(value.flatten(-3), logits.flatten(-3))
+        if not torch.is_grad_enabled() and not log_p.isfinite().all():
             raise FloatingPointError("the decoder's logits are not finite: train again with a lower lr.")
         return log_p
 
 
-def sum_log_sigmoid(logits: Tensor, sign: Tensor) -> Tensor:
-    """Σᵢ log σ(sᵢ lᵢ) over the last dimension of logits l and signs s, (…, D) each: (…), without gradients.
+def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
+    """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)] over the last dimension, for x of 0 and 1: (…, D) each → (…)."""
+    return _LogBernoulli.apply(*torch.broadcast_tensors(x, logits))
 
-    With a = s l, log σ(a) = ½ (a − |a|) + log σ(|a|). The numbers σ(|a|) lie between ½ and 1, and those of
-    a whole group of pixels are multiplied before a logarithm is taken: sigmoids are cheap, logarithms not.
+
+def sum_softplus(logits: Tensor) -> Tensor:
+    """Σᵢ log(1 + exp lᵢ) over the last dimension: (…, D) → (…)."""
+    return _SumSoftplus.apply(logits)
+
+
+# Both have the sum of log(1 + exp −|l|) = −log σ(|l|) in them, and gradients in closed form.
+
+
+class _LogBernoulli(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:
+        ctx.save_for_backward(x, logits)
+        buffer = logits.relu().neg_().addcmul_(x, logits)
+        return buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, logits = ctx.saved_tensors
+        gradient = gradient.unsqueeze(-1)
+        to_x = gradient * logits if ctx.needs_input_grad[0] else None
+        return to_x, (x - logits.sigmoid()) * gradient if ctx.needs_input_grad[1] else None
+
+
+class _SumSoftplus(Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        ctx.save_for_backward(logits)
+        buffer = logits.relu()
+        return buffer.sum(-1) - _sum_log_sigmoid_of_magnitude(logits, buffer)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (logits,) = ctx.saved_tensors
+        return logits.sigmoid() * gradient.unsqueeze(-1)
+
+
+def _sum_log_sigmoid_of_magnitude(logits: Tensor, buffer: Tensor) -> Tensor:
+    """Σᵢ log σ(|lᵢ|) over the last dimension; buffer is overwritten.
+
+    These σ lie between ½ and 1, and those of a whole group of pixels are multiplied before a logarithm is
+    taken: sigmoids are cheap, logarithms not.
     """
     D = logits.shape[-1]
     groups = next(n for n in range(math.ceil(D / FACTORS), D + 1) if D % n == 0)
-    a = (sign * logits).unflatten(-1, (groups, -1))
-    total, magnitude = a.sum(-1), a.abs_().sum(-1)
-    return ((total - magnitude) / 2 + a.sigmoid_().prod(-1).log_()).sum(-1)
+    return torch.abs(logits, out=buffer).sigmoid_().unflatten(-1, (groups, -1)).prod(-1).log_().sum(-1)
+
+
+def _grey(x: Tensor) -> bool:
+    """Whether any pixel is something else than 0 and 1; NaN and infinity are."""
+    off = torch.addcmul(x, x, x, value=-1).flatten()
+    return bool(off.dot(off) != 0)

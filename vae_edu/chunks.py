@@ -41,15 +41,15 @@ def in_chunks(
     Raises ValueError where not even one image with one code fits.
     """
     b, k = chunk_sizes(lambda b, k: work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, memory)
-    _let_glibc_keep_memory()
+    reuse_freed_memory()
     with progress_bar(total=len(x), unit="image", shown=progress) as bar:
         for block in x.split(b):
             yield (work(block, start, min(start + k, codes)) for start in range(0, codes, k))
             bar.update(len(block))
 
 
-def _let_glibc_keep_memory() -> None:
-    """Have glibc reuse freed blocks of up to 32 MiB, where it would give them back and ask for new pages.
+def reuse_freed_memory() -> None:
+    """Have glibc use again freed blocks of up to 32 MiB, where it would give them back and ask for new pages.
 
     It raises its own threshold when a block of that size, not even touched, is freed. Without this line
     importance sampling took 1.9 s where it takes 1.3 (measured on the machine of `make bench`).

@@ -85,3 +85,12 @@ def add_up(value: float) -> float:
     total = torch.tensor(value, dtype=torch.float64, device=device())
     dist.all_reduce(total)
     return total.item()
+
+
+def mean(value: Tensor) -> Tensor:
+    """The mean of the processes' values; the value itself without a group. Every process must call it."""
+    if not in_group():
+        return value
+    total = value.double()
+    dist.all_reduce(total)
+    return (total / world_size()).to(value)

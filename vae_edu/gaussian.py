@@ -16,14 +16,18 @@ from torch.distributions import (
     register_kl,
 )
 
+from vae_edu.capture import capturing
+
 
 def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Independent:
     """N(μ, diag σ²) with the last event_dims dimensions as one event, so that log_prob sums over them.
 
     mu, logvar: one shape, (…, d) for codes, (…, C, H, W) with event_dims=3 for images.
     """
-    normal = Normal(mu, (0.5 * logvar).exp())
-    return GaussianCodes(normal, 1) if event_dims == 1 else Independent(normal, event_dims)
+    kind, codes = (GaussianCodes, True) if event_dims == 1 else (Independent, False)
+    # codes that are not finite make a loss that is not, for which `fit` looks; so training need not look here
+    check = False if capturing() or (codes and torch.is_grad_enabled()) else None
+    return kind(Normal(mu, (0.5 * logvar).exp(), validate_args=check), event_dims, validate_args=check)
 
 
 class GaussianCodes(Independent):
@@ -37,6 +41,20 @@ class GaussianCodes(Independent):
         mu, sigma = self.base_dist.loc, self.base_dist.scale
         constant = sigma.log().sum(-1) + 0.5 * math.log(2 * math.pi) * self.event_shape[0]
         return -0.5 * ((value - mu) / sigma).square().sum(-1) - constant
+
+
+class StandardNormal(GaussianCodes):
+    """N(0, I) over codes (d,), the prior of the lecture: the divergence from it has the short closed form.
+
+    zero: (d,), of the dtype and on the device that the codes shall have.
+    """
+
+    def __init__(self, zero: Tensor):
+        super().__init__(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """−½ Σᵢ (zᵢ² + log 2π), in nats: (…)."""
+        return -0.5 * (value.square().sum(-1) + math.log(2 * math.pi) * self.event_shape[0])
 
 
 def each_dimension(p: Distribution) -> Normal:
@@ -66,7 +84,13 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(-1)
 
 
-# PyTorch knows the divergence between two diagonal or two full Gaussians; this adds the mixed pairs.
+# PyTorch knows the divergence between two diagonal or two full Gaussians; this adds the one of every VAE,
+# which is the formula above, and the mixed pairs.
+
+
+@register_kl(GaussianCodes, StandardNormal)
+def _kl_to_standard_normal(q: GaussianCodes, p: StandardNormal) -> Tensor:
+    return kl_to_standard_normal(q.base_dist.loc, 2 * q.base_dist.scale.log())
 
 
 def _full(p: Independent) -> MultivariateNormal:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.distributions.bernoulli import Bernoulli
 from torch.distributions.normal import Normal
-from torch.nn.functional import softplus
 
+from vae_edu.bernoulli import sum_softplus
 from vae_edu.grid import Grid
 from vae_edu.randomness import random_stream
 
@@ -108,7 +108,7 @@ def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:
     flat = x.flatten(1)
     if kind is Bernoulli.log_prob:
         logits = p.base_dist.logits.flatten(1)
-        return torch.addmm(-softplus(logits).sum(1, keepdim=True), logits, flat.to(logits).T)
+        return torch.addmm(-sum_softplus(logits)[:, None], logits, flat.to(logits).T)
     if kind is Normal.log_prob:
         mu, sigma = (t.flatten(1).double() for t in (p.base_dist.loc, p.base_dist.scale))
         flat, precision = flat.double(), sigma.pow(-2)

@@ -85,7 +85,10 @@ def resume(
             f"{path} has been trained for longer already: raise epochs, or name another checkpoint."
         )
     model.load_state_dict(saved["model"])
+    options = [dict(group) for group in optimizer.param_groups]  # the file's may come from another device
     optimizer.load_state_dict(saved["optimizer"])
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
     vars(history).update(recorded, interrupted=False)
     torch.set_rng_state(saved["random"]["cpu"])
     if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:

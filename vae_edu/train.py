@@ -16,11 +16,12 @@ from torch import Tensor, nn
 import vae_edu
 from vae_edu import resume
 from vae_edu.arguments import whole_number
-from vae_edu.distributed import add_up, parallel, rank, share, world_size
+from vae_edu.chunks import reuse_freed_memory
+from vae_edu.distributed import add_up, rank
+from vae_edu.precision import check_precision
 from vae_edu.progress import progress_bar
 from vae_edu.randomness import random_stream
-
-Loss = Callable[[nn.Module, Any], Tensor]
+from vae_edu.step import Loss, Step, sum_of_share
 
 
 @dataclass
@@ -56,6 +57,8 @@ def fit(
     checkpoint: str | Path | None = None,
     watch: Callable[[nn.Module, History], None] | None = None,
     progress: bool = True,
+    precision: str = "float32",
+    capture: bool = True,
 ) -> History:
     """Minimise the mean of loss(model, batch) over the data with Adam (Kingma & Ba 2015).
 
@@ -70,6 +73,10 @@ def fit(
     watch: called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
         and with random numbers of its own, so that it changes nothing of the training.
     progress: whether to show a progress bar with the losses.
+    precision: of the loss's matrix products, as `vae_edu.precision` has them; weights, Adam and held-out
+        losses stay float32.
+    capture: whether a step becomes a CUDA graph where it can (`vae_edu.capture`). On a GPU nothing waits
+        for it inside an epoch: losses are read at the end of each.
     Ctrl-C, or a notebook's stop button, ends training between two steps and keeps what was learned.
     In a group of processes (`vae_edu.distributed`) all of them call it with the same arguments; each takes
         its share of every batch, and process 0 shows, prints and writes.
@@ -78,38 +85,36 @@ def fit(
     the step, where a loss or a weight is not finite; the checkpoint keeps the last good epoch.
     """
     epochs, batch_size = whole_number("epochs", epochs, 1), whole_number("batch_size", batch_size, 1)
-    seed = whole_number("seed", seed, 0)
-    _check(model, data, held_out, eps)
+    seed, eps = whole_number("seed", seed, 0), _above_0("eps", eps, "1e-8")
+    _check(model, data, held_out)
+    reuse_freed_memory()
     device, n = vae_edu.device(device), resume.count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
-    mean_loss = parallel(_MeanLoss(model, loss, data))
-    optimizer = torch.optim.Adam(_trainable(model).values(), lr=_rate(lr, 0.0), eps=eps, fused=True)
+    step = Step(model, loss, data, eps=eps, precision=check_precision(precision), capture=capture)
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
     settings = {"batch_size": batch_size, "lr": _rate(lr, 0.0), "seed": seed}
     settings |= {"eps": eps} if eps != 1e-8 else {}  # a checkpoint of an older version has none
+    settings |= {"precision": precision} if precision != "float32" else {}
     settings |= resume.describe(model, data, held_out)
     with random_stream(seed), _stop_between_steps() as stop:
-        resume.resume(checkpoint, model, optimizer, history, settings, epochs * steps)
+        resume.resume(checkpoint, model, step.optimizer, history, settings, epochs * steps)
+        done, losses = len(history.steps), []
         with progress_bar(
-            total=epochs * steps,
-            initial=len(history.steps),
-            unit="step",
-            shown=progress and rank() == 0,
+            total=epochs * steps, initial=done, unit="step", shown=progress and rank() == 0
         ) as bar:
-            for epoch in range(len(history.steps) // steps, epochs):
+            for epoch in range(done // steps, epochs):
                 order = torch.randperm(n, generator=_generator(seed, epoch)).to(device)
-                for rows in order.split(batch_size)[len(history.steps) % steps :]:
-                    value = mean_loss(rows)
-                    _record(history, value, epoch)
-                    optimizer.zero_grad()
-                    value.backward()
-                    optimizer.param_groups[0]["lr"] = _rate(lr, (len(history.steps) - 1) / steps)
-                    optimizer.step()
-                    bar.set_postfix_str(_losses(history), refresh=False)
+                for rows in order.split(batch_size)[done % steps :]:
+                    losses.append(step(rows, _rate(lr, done / steps)))
+                    done += 1
+                    if device.type == "cpu" or done % steps == 0:
+                        _read(losses, history, epoch)
+                        bar.set_postfix_str(_losses(history), refresh=False)
                     bar.update()
                     if add_up(stop.is_set()):  # anyone's
                         break
-                whole = len(history.steps) == (epoch + 1) * steps
+                _read(losses, history, epoch)
+                whole = done == (epoch + 1) * steps
                 if whole:
                     history.train.append(_epoch_mean(history.steps[-steps:], batch_size, n))
                     if held_out is not None:
@@ -120,7 +125,7 @@ def fit(
                         watch(model, history)
                 history.interrupted = add_up(stop.is_set()) > 0
                 if rank() == 0:
-                    resume.save(checkpoint, model, optimizer, history, settings)
+                    resume.save(checkpoint, model, step.optimizer, history, settings)
                 if history.interrupted:
                     break
     if history.interrupted and rank() == 0:
@@ -142,66 +147,20 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     total = 0.0
     with random_stream(seed), _evaluation(model):
         for rows in torch.arange(resume.count(data), device=device).split(batch_size):
-            total += _sum_of_share(loss, model, data, rows).item()
+            total += sum_of_share(loss, model, data, rows).item()
     return add_up(total) / resume.count(data)
 
 
-class _MeanLoss(nn.Module):
-    """The mean loss of some rows of the data, to which every process adds the sum over its share of them."""
-
-    def __init__(self, model: nn.Module, loss: Loss, data: Any):
-        super().__init__()
-        self.model, self.loss, self.data = model, loss, data
-
-    def forward(self, rows: Tensor) -> Tensor:
-        total = _sum_of_share(self.loss, self.model, self.data, rows)
-        return total * world_size() / len(rows)  # gradients are averaged over the processes
-
-
-def _sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
-    with share(rows) as own:
-        total = per_image(loss, model, _take(data, own)).sum()
-    return total if rank() < len(rows) else 0 * total
-
-
-def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
-    """loss(model, batch), checked to be one value an image: (B,). Raises ValueError where it is not.
-
-    Raises FloatingPointError where the parameters of a distribution overflow.
-    """
-    try:
-        value = loss(model, batch)
-    except ValueError as error:
-        if "Expected parameter" not in str(error):  # the words of torch.distributions
-            raise
-        raise FloatingPointError(
-            "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
-        ) from error
-    if not isinstance(value, Tensor) or value.shape != (resume.count(batch),):
-        what = (
-            f"the shape {tuple(value.shape)}"
-            if isinstance(value, Tensor)
-            else f"the type {type(value).__name__}"
-        )
-        raise ValueError(
-            f"the loss of {resume.count(batch)} images has {what}: return one value each, "
-            "summed over pixels and latents; `fit` takes the mean."
-        )
-    return value
-
-
-def _record(history: History, value: Tensor, epoch: int) -> None:
-    if not value.requires_grad:
-        raise ValueError(
-            "the loss does not depend on the model's weights: compute it without detach or no_grad."
-        )
-    loss, step = add_up(value.item()) / world_size(), len(history.steps)
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} at step {step} (epoch {epoch}): lower lr, or look for a log of 0 or a "
-            "division by 0 in the loss."
-        )
-    history.steps.append(loss)
+def _read(losses: list[Tensor], history: History, epoch: int) -> None:
+    """Move the losses of the last steps into the history, up to one that is not finite, which is an error."""
+    for loss in torch.stack(losses).tolist() if losses else []:
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss} at step {len(history.steps)} (epoch {epoch}): lower lr, or look for NaN "
+                "in the data, and for a log of 0 or a division by 0 in the loss."
+            )
+        history.steps.append(loss)
+    losses.clear()
 
 
 def _check_finite(model: nn.Module, history: History, epoch: int) -> None:
@@ -236,10 +195,6 @@ def _to(device: torch.device, data: Any) -> Any:
     return tuple(column.to(device) for column in data) if isinstance(data, tuple) else data.to(device)
 
 
-def _take(data: Any, rows: Tensor) -> Any:
-    return tuple(column[rows] for column in data) if isinstance(data, tuple) else data[rows]
-
-
 def _check_data(data: Any) -> None:
     columns = data if isinstance(data, tuple) else (data,)
     if not columns or not all(hasattr(column, "to") and hasattr(column, "__len__") for column in columns):
@@ -265,17 +220,12 @@ def _above_0(name: str, value: Any, start: str) -> float:
     return float(value)
 
 
-def _check(model: nn.Module, data: Any, held_out: Any, eps: float) -> None:
+def _check(model: nn.Module, data: Any, held_out: Any) -> None:
     _check_data(data)
     if held_out is not None:
         _check_data(held_out)
-    _above_0("eps", eps, "1e-8")
-    if not _trainable(model):
+    if not any(weight.requires_grad for weight in model.parameters()):
         raise ValueError("the model has no weights to train: every parameter is frozen.")
-
-
-def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 # Randomness and interruption.

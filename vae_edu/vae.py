@@ -12,7 +12,7 @@ from torch.distributions import Bernoulli, Independent
 from vae_edu import checkpoint, device
 from vae_edu.arguments import channels_height_width, whole_number
 from vae_edu.bernoulli import BernoulliImage
-from vae_edu.gaussian import diagonal_gaussian
+from vae_edu.gaussian import StandardNormal, diagonal_gaussian
 from vae_edu.networks import Tanh, conv_decoder, conv_encoder, mlp
 from vae_edu.randomness import random_stream
 
@@ -99,12 +99,12 @@ class VAE(nn.Module):
 
     def prior(self) -> Independent:
         """p(z) = N(0, I), of event shape (latent_dim,)."""
-        return diagonal_gaussian(self.zero, self.zero)
+        return StandardNormal(self.zero)
 
     def encode(self, x: Tensor) -> Independent:
         """q(z|x) = N(μ(x), diag σ²(x)). x: (…, C, H, W); a draw is (…, latent_dim)."""
         self._check(x)
-        codes = self.encoder(x.to(self.zero.dtype).reshape(-1, *self.image_shape))
+        codes = self.encoder(x.to(self.zero.dtype).reshape(-1, *self.image_shape)).to(self.zero.dtype)
         mu, logvar = codes.reshape(*x.shape[:-3], 2 * self.latent_dim).chunk(2, -1)
         return diagonal_gaussian(mu, logvar)
 
@@ -112,14 +112,14 @@ class VAE(nn.Module):
         """p(x|z), of event shape (C, H, W). z: (…, latent_dim)."""
         if z.shape[-1:] != (self.latent_dim,):
             raise ValueError(f"z is {tuple(z.shape)}, but this model's codes are (…, {self.latent_dim}).")
-        drawn = self.decoder(z.reshape(-1, self.latent_dim))
+        drawn = self.decoder(z.reshape(-1, self.latent_dim)).to(z.dtype)  # fewer bits in autocast
         drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
         if self.likelihood == "bernoulli":
             return BernoulliImage(Bernoulli(logits=drawn, validate_args=False), 3, validate_args=False)
         mu, logvar = (
             drawn.chunk(2, -3) if self.likelihood == "gaussian" else (drawn, SPEED * self.scaled_logvar)
         )
-        floor = torch.tensor(self.min_logvar).to(drawn)
+        floor = drawn.new_full((), self.min_logvar)
         return diagonal_gaussian(mu.sigmoid(), torch.logaddexp(logvar, floor).expand_as(mu), 3)
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:

@@ -1,0 +1,70 @@
+"""CUDA graphs: a training step is recorded once and then started as a whole, not kernel by kernel."""
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+WARM_UP = 3  # steps before the first recording, in which libraries choose their kernels
+
+
+class CaptureWarning(UserWarning):
+    """A step cannot be recorded as a CUDA graph; it runs kernel by kernel, and more slowly."""
+
+
+def capturing() -> bool:
+    """Whether a CUDA graph is being recorded: then nothing may ask the GPU for a value, as a check does."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+class Captured:
+    """step(rows) → value, both CUDA tensors, recorded once for every number of rows and replayed after that.
+
+    The first calls, `WARM_UP` of them, run as they are. A replay does on the GPU what the recorded call
+    did, on other rows and with the random numbers that come next; Python code inside runs once only.
+    Where a step cannot be recorded, because it reads a value from the GPU, say, all steps run as they
+    are, with a `CaptureWarning` that names the reason.
+    """
+
+    def __init__(self, step: Callable[[Tensor], Tensor]):
+        self.step, self.calls, self.possible = step, 0, True
+        self.graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
+        self.stream = torch.cuda.Stream()
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        self.calls += 1
+        if not self.possible:
+            return self.step(rows)
+        if self.calls <= WARM_UP:
+            return self._beside(rows)
+        if len(rows) not in self.graphs and not self._record(rows):
+            return self.step(rows)
+        graph, static_rows, value = self.graphs[len(rows)]
+        static_rows.copy_(rows)
+        graph.replay()
+        return value.clone()
+
+    def _beside(self, rows: Tensor) -> Tensor:
+        """A call on a stream of its own, as recordings are: what the step keeps must belong to that."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            value = self.step(rows)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return value
+
+    def _record(self, rows: Tensor) -> bool:
+        graph, static_rows = torch.cuda.CUDAGraph(), rows.clone()
+        try:
+            with torch.cuda.graph(graph, stream=self.stream):
+                value = self.step(static_rows)
+        except Exception as error:
+            self.possible = False
+            warnings.warn(
+                f"the training step cannot be recorded as a CUDA graph and runs kernel by kernel: {error}",
+                CaptureWarning,
+                stacklevel=4,
+            )
+            return False
+        self.graphs[len(rows)] = graph, static_rows, value
+        return True
