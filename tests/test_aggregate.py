@@ -7,7 +7,7 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from tests.models import linear, trained_vae
-from vae_edu import elbo
+from vae_edu import chunks, device, elbo
 from vae_edu.aggregate import kl_parts, moments, total_correlation
 from vae_edu.gaussian import diagonal_gaussian
 
@@ -108,5 +108,5 @@ def test_an_encoder_that_is_not_diagonal_is_refused():
 def test_blocks_make_no_difference(monkeypatch):
     model, x = model_with(MEAN, SIGMA)
     whole = kl_parts(model, x, samples=50)
-    monkeypatch.setattr("vae_edu.aggregate.MEMORY", 1)  # a code at a time
+    monkeypatch.setitem(chunks.MEMORY, device().type, 1)  # a code at a time
     assert kl_parts(model, x, samples=50) == pytest.approx(whole)

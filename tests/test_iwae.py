@@ -130,7 +130,7 @@ def test_a_vae_in_float32_gets_numbers_in_float64():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow():
     code = (
-        "import torch; from tests.benchmarks.grid import high_water_mark; from vae_edu.iwae import bounds;"
+        "import torch; from tests.benchmarks.measure import high_water_mark; from vae_edu.iwae import bounds;"
         "from vae_edu.vae import VAE; vae = VAE((1, 4, 4), 2, 'bernoulli', hidden=(8,));"
         "x = torch.ones(300, 1, 4, 4).to(vae.zero.device);"
         "bounds(vae, x[:3], (1, 10)); start = high_water_mark(); bounds(vae, x, (1, 20_000));"

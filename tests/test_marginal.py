@@ -281,7 +281,7 @@ def test_chunks_keep_to_their_limit():
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_memory_does_not_grow(network):
     code = (
-        "import warnings, torch; from tests.benchmarks.grid import high_water_mark;"
+        "import warnings, torch; from tests.benchmarks.measure import high_water_mark;"
         "from vae_edu.grid import Grid; from vae_edu.marginal import *; from vae_edu.vae import VAE;"
         "warnings.simplefilter('ignore');"
         f"vae = VAE((1, 28, 28), 2, 'bernoulli', network={network!r});"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vae_edu.arguments import whole_number
-from vae_edu.chunks import MEMORY
+from vae_edu.chunks import bytes_for
 from vae_edu.gaussian import each_dimension
 from vae_edu.interface import LatentVariableModel, check_images
 from vae_edu.randomness import random_stream
@@ -73,7 +73,7 @@ def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: i
         z = q.sample((samples,))  # (K, N, d)
     own = q.log_prob(z).flatten().double()
     mixture, product = [], []
-    for block in z.flatten(0, 1).split(max(1, MEMORY // (32 * q.mean.numel()))):
+    for block in z.flatten(0, 1).split(max(1, bytes_for(z) // (32 * q.mean.numel()))):
         each = one.log_prob(block[:, None]).double()  # (block, N, d)
         mixture.append(each.sum(-1).logsumexp(1) - math.log(len(x)))
         product.append((each.logsumexp(1) - math.log(len(x))).sum(-1))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vae_edu.arguments import whole_number
-from vae_edu.chunks import MEMORY, in_chunks
+from vae_edu.chunks import in_chunks
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -20,7 +20,7 @@ from vae_edu.randomness import random_stream
 
 @torch.no_grad()
 def posterior(
-    model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int = MEMORY
+    model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int | None = None
 ) -> Tensor:
     """The density p(z|x) on the nodes of a grid, (B, *grid.shape) float64: its sum times the cell is 1.
 
@@ -33,7 +33,7 @@ def posterior(
     prior = model.prior()
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
-        z = grid.nodes(start, stop).to(prior.mean)
+        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
         return (log_likelihoods(model.decode(z), images) + prior.log_prob(z)[:, None]).double().T
 
     parts = in_chunks(work, x, len(grid), memory)
@@ -44,7 +44,7 @@ def posterior(
 
 @torch.no_grad()
 def log_posterior(
-    model: LatentVariableModel, x: Tensor, z: Tensor, grid: Grid | None = None, *, memory: int = MEMORY
+    model: LatentVariableModel, x: Tensor, z: Tensor, grid: Grid | None = None, *, memory: int | None = None
 ) -> Tensor:
     """log p(z|x) at any z (…, B, latent_dim), with the normalizing integral from a grid: (…, B)."""
     check_images(model, x)

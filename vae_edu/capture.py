@@ -61,7 +61,8 @@ class Captured:
         except Exception as error:
             self.possible = False
             warnings.warn(
-                f"the training step cannot be recorded as a CUDA graph and runs kernel by kernel: {error}",
+                "the training step cannot be recorded as a CUDA graph and runs kernel by kernel: "
+                f"{str(error).splitlines()[0]}",
                 CaptureWarning,
                 stacklevel=4,
             )

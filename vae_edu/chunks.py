@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from vae_edu.arguments import whole_number
 from vae_edu.progress import progress_bar
 
-MEMORY = 2**25  # bytes: 32 MiB of intermediate results at a time, which caches like
+MEMORY = {"cpu": 2**25, "cuda": 2**30}  # bytes at a time: 32 MiB, which caches like; 1 GiB fill a GPU
 
 
 class _Allocations(TorchDispatchMode):
@@ -32,15 +32,18 @@ def in_chunks(
     work: Callable[[Tensor, int, int], Any],
     x: Tensor,
     codes: int,
-    memory: int = MEMORY,
+    memory: int | None = None,
     progress: bool = False,
 ) -> Iterator[Iterator[Any]]:
     """For each block of images x (B, …) in turn, the results of work(block, start, stop) over all codes.
 
-    Blocks and stretches of codes are as large as `memory` bytes allow. progress: whether to show a bar.
+    Blocks and stretches of codes are as large as `memory` bytes allow, without it `MEMORY`.
+    progress: whether to show a bar.
     Raises ValueError where not even one image with one code fits.
     """
-    b, k = chunk_sizes(lambda b, k: work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, memory)
+    b, k = chunk_sizes(
+        lambda b, k: work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, bytes_for(x, memory)
+    )
     reuse_freed_memory()
     with progress_bar(total=len(x), unit="image", shown=progress) as bar:
         for block in x.split(b):
@@ -57,17 +60,18 @@ def reuse_freed_memory() -> None:
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
-def chunk_sizes(
-    work: Callable[[int, int], Any], images: int, codes: int, memory: int = MEMORY
-) -> tuple[int, int]:
+def bytes_for(x: Tensor, memory: int | None = None) -> int:
+    """memory, or, without it, what suits the device of x."""
+    return MEMORY.get(x.device.type, MEMORY["cpu"]) if memory is None else whole_number("memory", memory, 1)
+
+
+def chunk_sizes(work: Callable[[int, int], Any], images: int, codes: int, memory: int) -> tuple[int, int]:
     """How many images and codes at a time keep work(images, codes) under `memory` bytes.
 
     work(b, k) runs on b images and k codes; it is tried with 1 and 2 of each, and its bytes are taken
     as c·b + a·k + e·b·k. That holds for any model, whatever its networks look like.
     Raises ValueError where not even one of each fits.
     """
-
-    memory = whole_number("memory", memory, 1)
 
     def cost(b: int, k: int) -> int:
         with _Allocations() as allocations:

@@ -11,7 +11,7 @@ from torch.distributions import kl_divergence
 
 from vae_edu.arguments import whole_number
 from vae_edu.capture import capturing
-from vae_edu.chunks import MEMORY, in_chunks
+from vae_edu.chunks import in_chunks
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -111,7 +111,7 @@ def derivation(
     q: Encode | None = None,
     z: Tensor | None = None,
     seed: int = 0,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> dict[str, Terms]:
     """The lines D1 … D6 for every image: label → term → (B,), in nats. Each line's terms add up to log p(x).
 
@@ -171,7 +171,7 @@ def gap(
     grid: Grid | None = None,
     *,
     q: Encode | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> Tensor:
     """D_KL(q(z|x), p(z|x)), the term that L5 drops, as a sum over a grid: (B,), in nats.
 
@@ -191,14 +191,16 @@ class _OnGrid(NamedTuple):
     log_p_x: Tensor
 
 
-def _on_grid(model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode, memory: int) -> _OnGrid:
+def _on_grid(
+    model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode, memory: int | None
+) -> _OnGrid:
     grid = grid or Grid()
     check_images(model, x)
     check_grid(model, grid)
     prior, q = model.prior(), encoder(model, q)
 
     def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        z = grid.nodes(start, stop).to(prior.mean)
+        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
         likelihood = log_likelihoods(model.decode(z), images).double()  # (k, b)
         log_prior, log_q = prior.log_prob(z)[:, None].double(), q(images).log_prob(z[:, None]).double()
         weight = (log_q + grid.log_cell).exp()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vae_edu.arguments import whole_number
 
+Device = torch.device | None
 MOST = 10**8  # nodes; more than that is hours of work
 
 
@@ -54,11 +55,11 @@ class Grid:
         """Logarithm of a cell's volume."""
         return self.latent_dim * math.log(self.step)
 
-    def places(self, start: int = 0, stop: int | None = None) -> Tensor:
+    def places(self, start: int = 0, stop: int | None = None, device: Device = None) -> Tensor:
         """Row, column … of the nodes start … stop, counted in the order of reshape: (n, latent_dim)."""
-        nodes = torch.arange(start, len(self) if stop is None else min(stop, len(self)))
+        nodes = torch.arange(start, len(self) if stop is None else min(stop, len(self)), device=device)
         return torch.stack(torch.unravel_index(nodes, self.shape), dim=-1)
 
-    def nodes(self, start: int = 0, stop: int | None = None) -> Tensor:
+    def nodes(self, start: int = 0, stop: int | None = None, device: Device = None) -> Tensor:
         """z of the nodes start … stop: (n, latent_dim), float64."""
-        return self.places(start, stop).double() * self.step - self.radius
+        return self.places(start, stop, device).double() * self.step - self.radius

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vae_edu.arguments import whole_number
-from vae_edu.chunks import MEMORY, in_chunks
+from vae_edu.chunks import bytes_for, in_chunks
 from vae_edu.elbo import draw_binary
 from vae_edu.interface import Encode, LatentVariableModel, check_images, encoder
 from vae_edu.marginal import log_importance_weights, log_mean_exp
@@ -24,7 +24,7 @@ def bounds(
     *,
     q: Encode | None = None,
     seed: int = 0,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> dict[int, Tensor]:
     """L_K = E[log (1/K) Σₖ p(x, zₖ)/q(zₖ|x)] for each K of counts, from the same draws: K → (B,), in nats.
 
@@ -39,7 +39,8 @@ def bounds(
     if not counts or any(large % small or large == small for small, large in pairwise(counts)):
         raise ValueError(f"counts = {counts}: each must divide the next, larger one, as 1, 5, 50 do.")
     check_images(model, x)
-    q, at_once = encoder(model, q), max(1, memory // (32 * counts[-1]))  # images whose weights fit too
+    q, memory = encoder(model, q), bytes_for(x, memory)
+    at_once = max(1, memory // (32 * counts[-1]))  # images whose weights fit too
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
         return log_importance_weights(model, images, stop - start, q).double()

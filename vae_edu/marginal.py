@@ -1,6 +1,7 @@
 """The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by chance or on a grid.
 
-Everything stays in the log domain, in nats per image, and in chunks of at most `memory` bytes.
+Everything stays in the log domain, in nats per image, and in chunks of at most `memory` bytes, without it
+`vae_edu.chunks.MEMORY`.
 """
 
 import math
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vae_edu.arguments import whole_number
-from vae_edu.chunks import MEMORY, in_chunks
+from vae_edu.chunks import in_chunks
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -61,7 +62,7 @@ class GridWarning(UserWarning):
 
 @torch.no_grad()
 def monte_carlo(
-    model: LatentVariableModel, x: Tensor, samples: int = 1000, *, seed: int = 0, memory: int = MEMORY
+    model: LatentVariableModel, x: Tensor, samples: int = 1000, *, seed: int = 0, memory: int | None = None
 ) -> SampleEstimate:
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), shared between the images.
 
@@ -84,7 +85,7 @@ def importance_sampling(
     *,
     q: Encode | None = None,
     seed: int = 0,
-    memory: int = MEMORY,
+    memory: int | None = None,
     progress: bool = False,
 ) -> SampleEstimate:
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x) with K samples zₖ ∼ q(z|x), new ones for every image.
@@ -116,7 +117,7 @@ def log_mean_exp(log_w: Tensor) -> Tensor:
 
 @torch.no_grad()
 def quadrature(
-    model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int = MEMORY
+    model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int | None = None
 ) -> GridEstimate:
     """log p(x) ≈ log Σ p(x|z) p(z) · cell over the nodes z of a grid: the integral L2 as a sum.
 
@@ -131,7 +132,7 @@ def quadrature(
     prior = model.prior()
 
     def work(images: Tensor, start: int, stop: int) -> Tensor:
-        z = grid.nodes(start, stop).to(prior.mean)
+        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
         log_joint = (log_likelihoods(model.decode(z), images) + prior.log_prob(z)[:, None]).double()
         return grid_sums(log_joint, grid, start, stop)
 
@@ -144,8 +145,8 @@ def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
 
     Returns (3, B): over all of these nodes, over every second one, over those near the border.
     """
-    second = (grid.places(start, stop) % 2 == 0).all(1).to(log_joint.device)
-    edge = (grid.nodes(start, stop).abs() >= 0.95 * grid.radius).any(1).to(log_joint.device)
+    second = (grid.places(start, stop, log_joint.device) % 2 == 0).all(1)
+    edge = (grid.nodes(start, stop, log_joint.device).abs() >= 0.95 * grid.radius).any(1)
     return torch.stack([rows.logsumexp(0) for rows in (log_joint, log_joint[second], log_joint[edge])])
 
 
@@ -179,7 +180,7 @@ def _estimate(
     x: Tensor,
     samples: int,
     seed: int,
-    memory: int,
+    memory: int | None,
     progress: bool = False,
 ) -> SampleEstimate:
     """From log_weights(images, k), (k, b), the logarithm of the mean weight and its standard error."""

@@ -21,6 +21,8 @@ class Step:
     finite, neither this step nor any later one moves a weight.
     model, data: on one device. eps: of Adam (Kingma & Ba 2015). precision: of `vae_edu.precision`.
     capture: whether to record the step as a CUDA graph, where it can be one; not in a group of processes.
+
+    records: whether it will try to. optimizer: Adam.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class Step:
         )  # a tensor, for it may change in a graph
         self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
         self.optimizer.found_inf = torch.zeros((), device=self.device)  # where it is 1, Adam does nothing
-        self.take = Captured(self._take) if cuda and capture and not in_group() else self._take
+        self.records = cuda and capture and not in_group()
+        self.take = Captured(self._take) if self.records else self._take
 
     def __call__(self, rows: Tensor, lr: float) -> Tensor:
         if isinstance(self.lr, Tensor):

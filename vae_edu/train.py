@@ -91,6 +91,8 @@ def fit(
     device, n = vae_edu.device(device), resume.count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
     step = Step(model, loss, data, eps=eps, precision=check_precision(precision), capture=capture)
+    if step.records:
+        evaluate(model, loss, data)  # what the loss checks in the images, it cannot check inside a graph
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
     settings = {"batch_size": batch_size, "lr": _rate(lr, 0.0), "seed": seed}
     settings |= {"eps": eps} if eps != 1e-8 else {}  # a checkpoint of an older version has none

@@ -1,0 +1,136 @@
+"""What is timed: an epoch of training, the ELBO, importance sampling, and the integral on a grid."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from tests.benchmarks import others, products
+from tests.benchmarks.measure import Row, in_turns
+from vae_edu import device, elbo, marginal, reproduce
+from vae_edu.data import binarize, load_images
+from vae_edu.grid import Grid
+from vae_edu.precision import matrix_products
+from vae_edu.train import evaluate, fit
+from vae_edu.vae import VAE
+
+BATCH, LATENT, HIDDEN, IMAGES = 128, 20, 400, 60_000
+PIXELS = 784
+
+
+def network(hidden: tuple[int, ...], latent_dim: int) -> list[tuple[int, int]]:
+    """(inputs, outputs) of each layer of the encoder and of the decoder."""
+    widths = [PIXELS, *hidden]
+    back = [latent_dim, *hidden[::-1], PIXELS]
+    encoder = [*zip(widths[:-1], widths[1:], strict=True), (hidden[-1], 2 * latent_dim)]
+    return [*encoder, *zip(back[:-1], back[1:], strict=True)]
+
+
+def images(n: int) -> Tensor:
+    """n black-and-white stroke digits, of which a tenth at most are drawn."""
+    x = binarize(load_images("strokes", n=min(n, 6000)).x)
+    return x.repeat(-(-n // len(x)), 1, 1, 1)[:n].contiguous()
+
+
+def vae(latent_dim: int = LATENT, hidden: tuple[int, ...] = (HIDDEN,)) -> VAE:
+    torch.manual_seed(0)
+    return VAE((1, 28, 28), latent_dim, "bernoulli", hidden=hidden)
+
+
+def training(rounds: int) -> Row:
+    """An epoch of 60,000 images, batch 128, 784-400-20."""
+    x, model = images(IMAGES), vae()
+    steps = -(-IMAGES // BATCH)
+    contenders = {
+        "ours": lambda: fit(model, elbo.negative_elbo, x, 1, progress=False),
+        "products": products.training(network((HIDDEN,), LATENT), BATCH, steps),
+        "DataLoader": others.data_loader(x, HIDDEN, LATENT, BATCH),
+    }
+    if call := others.pythae(x, LATENT, BATCH):
+        contenders["pythae"] = call
+    return in_turns("training, an epoch of 60,000 images", contenders, rounds)
+
+
+def evaluation(rounds: int) -> Iterator[Row]:
+    """The same network: the ELBO of 10,000 images, and two ways to log p(x) of 100."""
+    x, model, chunk = images(10_000), vae(), 100_000 if device().type == "cuda" else 2_000
+    encoder, decoder = (network((HIDDEN,), LATENT)[part] for part in (slice(0, 2), slice(2, 4)))
+    contenders = {
+        "ours": lambda: evaluate(model, elbo.negative_elbo, x),
+        "products": products.forward(encoder + decoder, len(x), 1000),
+    }
+    yield in_turns("ELBO of 10,000 images", contenders, rounds)
+    few, samples = x[:100], 1000
+    contenders = {
+        "ours": lambda: marginal.importance_sampling(model, few, samples),
+        "products": products.forward(decoder, len(few) * samples, chunk),
+    }
+    yield in_turns("log p(x) of 100 images with 1,000 samples each", contenders, rounds)
+    flat, grid = vae(latent_dim=2), Grid(points=240)
+    shapes = [*network((HIDDEN,), 2)[2:], (PIXELS, len(few))]
+    contenders = {
+        "ours": lambda: marginal.quadrature(flat, few, grid),
+        "products": products.forward(shapes, len(grid), chunk),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", marginal.GridWarning)
+        yield in_turns("log p(x) of 100 images on a 240 × 240 grid", contenders, rounds)
+    burda = reproduce.network(x)
+    decoder = [(50, 200), (200, 200), (200, PIXELS)]
+    contenders = {
+        "ours": lambda: marginal.importance_sampling(burda, few, samples),
+        "products": products.forward(decoder, len(few) * samples, chunk),
+    }
+    yield in_turns("the same, 784-200-200-50 with tanh", contenders, rounds)
+
+
+def steps_on_cuda(rounds: int) -> Iterator[Row]:
+    """Ten epochs each, after what comes first: with a CUDA graph, and kernel by kernel; then a large network."""
+    x, model = images(IMAGES), vae()
+    epochs = 10
+
+    def train(capture: bool) -> None:
+        fit(model, elbo.negative_elbo, x, epochs, capture=capture, progress=False)
+
+    contenders = {"ours": lambda: train(True), "eager": lambda: train(False)}
+    contenders["products"] = products.training(network((HIDDEN,), LATENT), BATCH, epochs * 469)
+    yield in_turns("training, ten epochs of 60,000 images", contenders, rounds)
+    hidden, latent_dim, batch = (2048, 2048), 64, 4096
+    large, many = vae(latent_dim, hidden), images(batch * 16)
+    for precision in ("float32", "tf32", "bf16"):
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        plain = products.training(network(hidden, latent_dim), batch, 16 * epochs, dtype)
+        contenders = {
+            "ours": lambda precision=precision: fit(
+                large,
+                elbo.negative_elbo,
+                many,
+                epochs,
+                batch_size=batch,
+                lr=1e-4,
+                precision=precision,
+                progress=False,
+            ),
+            "products": within(precision, plain),
+        }
+        yield in_turns(f"training, 784-2048-2048-64, batch 4,096, {precision}", contenders, rounds)
+
+
+def within(precision: str, call):
+    def run() -> None:
+        with matrix_products(precision, device()):
+            call()
+
+    return run
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
