@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.distributions import Independent
+from torch.nn.functional import softplus
 
 from vae_edu.capture import capturing
 
@@ -46,13 +47,16 @@ def sum_softplus(logits: Tensor) -> Tensor:
     return _SumSoftplus.apply(logits)
 
 
-# Both have the sum of log(1 + exp −|l|) = −log σ(|l|) in them, and gradients in closed form.
+# Gradients in closed form, and what is fast: on a GPU few passes over memory, on a CPU few logarithms, for
+# which log(1 + exp l) = max(l, 0) − log σ(|l|).
 
 
 class _LogBernoulli(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:
         ctx.save_for_backward(x, logits)
+        if logits.is_cuda:
+            return -softplus(logits).addcmul_(x, logits, value=-1).sum(-1)
         buffer = logits.relu().neg_().addcmul_(x, logits)
         return buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
 
@@ -68,6 +72,8 @@ class _SumSoftplus(Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
         ctx.save_for_backward(logits)
+        if logits.is_cuda:
+            return softplus(logits).sum(-1)
         buffer = logits.relu()
         return buffer.sum(-1) - _sum_log_sigmoid_of_magnitude(logits, buffer)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-WARM_UP = 3  # steps before the first recording, in which libraries choose their kernels
+WARM_UP = 3  # calls before the first recording, in which libraries choose their kernels
 
 
 class CaptureWarning(UserWarning):
@@ -34,12 +34,12 @@ class Captured:
 
     def __call__(self, rows: Tensor) -> Tensor:
         self.calls += 1
-        if not self.possible:
-            return self.step(rows)
-        if self.calls <= WARM_UP:
+        if self.possible and self.calls == WARM_UP:
+            return self._rehearsed(rows)
+        if self.possible and self.calls > WARM_UP and len(rows) not in self.graphs:
+            self._record(rows)
+        if len(rows) not in self.graphs:
             return self._beside(rows)
-        if len(rows) not in self.graphs and not self._record(rows):
-            return self.step(rows)
         graph, static_rows, value = self.graphs[len(rows)]
         static_rows.copy_(rows)
         graph.replay()
@@ -53,19 +53,40 @@ class Captured:
         torch.cuda.current_stream().wait_stream(self.stream)
         return value
 
-    def _record(self, rows: Tensor) -> bool:
+    def _rehearsed(self, rows: Tensor) -> Tensor:
+        """A call that fails where it waits for the GPU, and then runs once more: a recording that fails
+        leaves PyTorch's random numbers and memory in disorder."""
+        random, mode = torch.cuda.get_rng_state(), torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return self._beside(rows)
+        except RuntimeError as error:
+            torch.cuda.set_sync_debug_mode(mode)
+            torch.cuda.set_rng_state(random)
+            self._give_up(error)
+            return self._beside(rows)
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+
+    def _record(self, rows: Tensor) -> None:
         graph, static_rows = torch.cuda.CUDAGraph(), rows.clone()
+        generator, stream = torch.cuda.default_generators[rows.device.index], torch.cuda.current_stream()
+        random = generator.clone_state()
         try:
             with torch.cuda.graph(graph, stream=self.stream):
                 value = self.step(static_rows)
-        except Exception as error:
-            self.possible = False
-            warnings.warn(
-                "the training step cannot be recorded as a CUDA graph and runs kernel by kernel: "
-                f"{str(error).splitlines()[0]}",
-                CaptureWarning,
-                stacklevel=4,
-            )
-            return False
-        self.graphs[len(rows)] = graph, static_rows, value
-        return True
+            self.graphs[len(rows)] = graph, static_rows, value
+        except RuntimeError as error:
+            torch.cuda.set_stream(stream)
+            generator.graphsafe_set_state(random)
+            self._give_up(error)
+
+    def _give_up(self, error: RuntimeError) -> None:
+        self.possible = False
+        self.graphs.clear()
+        warnings.warn(
+            "the training step cannot be recorded as a CUDA graph and runs kernel by kernel: "
+            f"{str(error).splitlines()[0]}",
+            CaptureWarning,
+            stacklevel=6,
+        )

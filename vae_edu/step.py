@@ -64,7 +64,7 @@ class Step:
             self.optimizer.zero_grad()
             value.backward()
         value = mean(value.detach())
-        self.optimizer.found_inf.logical_or_(value.isfinite().logical_not())
+        self.optimizer.found_inf.logical_or_((value - value).ne(0))  # infinity or NaN, less itself, is NaN
         self.optimizer.step()
         return value
 
