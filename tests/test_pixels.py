@@ -46,8 +46,9 @@ def test_rows_are_those_of_the_images_in_memory(folder, n):
         assert torch.equal(mapped[one].x, whole[one].x)
     assert torch.equal(mapped[40:45].x, whole.x[40:45])
     assert torch.equal(torch.cat(list(pixels)), x)  # a loop ends
-    with pytest.raises(IndexError):
-        pixels[torch.tensor([len(x)])]
+    for outside in (len(x), -len(x) - 1):
+        with pytest.raises(IndexError, match=f"no image {outside} of {len(x)}"):
+            pixels[outside]
     with pytest.raises(ValueError, match="mapped images keep their size"):
         mapped.shrink()
     with pytest.raises(ValueError, match="mapped images stay grey"):

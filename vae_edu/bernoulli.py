@@ -9,7 +9,7 @@ from torch.autograd import Function
 from torch.distributions import Independent
 from torch.nn.functional import softplus
 
-from vae_edu.capture import capturing
+from vae_edu.checking import checking
 
 FACTORS = 100  # at most so many numbers from [½, 1] are multiplied: 2⁻¹⁰⁰ is still a float32
 
@@ -26,13 +26,13 @@ class BernoulliImage(Independent):
         """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)]. value: (…, C, H, W). Returns (…)."""
         logits = self.base_dist.logits
         value = value.to(logits)
-        if not capturing() and _grey(value):
+        if checking() and _grey(value):
             raise ValueError(
                 "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
                 "binarize the images, or use a Gaussian decoder."
             )
         log_p = log_bernoulli(value.flatten(-3), logits.flatten(-3))
-        if not torch.is_grad_enabled() and not log_p.isfinite().all():
+        if checking() and not torch.is_grad_enabled() and not log_p.isfinite().all():
             raise FloatingPointError("the decoder's logits are not finite: train again with a lower lr.")
         return log_p
 

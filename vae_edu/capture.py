@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vae_edu.checking import unchecked
+
 WARM_UP = 3  # calls before the first recording, in which libraries choose their kernels
 
 
@@ -13,16 +15,12 @@ class CaptureWarning(UserWarning):
     """A step cannot be recorded as a CUDA graph; it runs kernel by kernel, and more slowly."""
 
 
-def capturing() -> bool:
-    """Whether a CUDA graph is being recorded: then nothing may ask the GPU for a value, as a check does."""
-    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
-
-
 class Captured:
     """step(rows) → value, both CUDA tensors, recorded once for every number of rows and replayed after that.
 
     The first calls, `WARM_UP` of them, run as they are. A replay does on the GPU what the recorded call
-    did, on other rows and with the random numbers that come next; Python code inside runs once only.
+    did, on other rows and with the random numbers that come next; Python code inside runs once only, and
+    nothing is checked (`vae_edu.checking`).
     Where a step cannot be recorded, because it reads a value from the GPU, say, all steps run as they
     are, with a `CaptureWarning` that names the reason.
     """
@@ -59,7 +57,8 @@ class Captured:
         random, mode = torch.cuda.get_rng_state(), torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("error")
         try:
-            return self._beside(rows)
+            with unchecked():
+                return self._beside(rows)
         except RuntimeError as error:
             torch.cuda.set_sync_debug_mode(mode)
             torch.cuda.set_rng_state(random)
@@ -73,7 +72,7 @@ class Captured:
         generator, stream = torch.cuda.default_generators[rows.device.index], torch.cuda.current_stream()
         random = generator.clone_state()
         try:
-            with torch.cuda.graph(graph, stream=self.stream):
+            with unchecked(), torch.cuda.graph(graph, stream=self.stream):
                 value = self.step(static_rows)
             self.graphs[len(rows)] = graph, static_rows, value
         except RuntimeError as error:

@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vae_edu.arguments import whole_number
+from vae_edu.checking import unchecked
 from vae_edu.progress import progress_bar
 
 MEMORY = {"cpu": 2**25, "cuda": 2**30}  # bytes at a time: 32 MiB, which caches like; 1 GiB fill a GPU
@@ -38,16 +39,22 @@ def in_chunks(
     """For each block of images x (B, …) in turn, the results of work(block, start, stop) over all codes.
 
     Blocks and stretches of codes are as large as `memory` bytes allow, without it `MEMORY`.
+    Inside, nothing is checked (`vae_edu.checking`): the images have been, and the results can be.
     progress: whether to show a bar.
     Raises ValueError where not even one image with one code fits.
     """
+
+    def unchecked_work(images: Tensor, start: int, stop: int) -> Any:
+        with unchecked():
+            return work(images, start, stop)
+
     b, k = chunk_sizes(
-        lambda b, k: work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, bytes_for(x, memory)
+        lambda b, k: unchecked_work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, bytes_for(x, memory)
     )
     reuse_freed_memory()
     with progress_bar(total=len(x), unit="image", shown=progress) as bar:
         for block in x.split(b):
-            yield (work(block, start, min(start + k, codes)) for start in range(0, codes, k))
+            yield (unchecked_work(block, start, min(start + k, codes)) for start in range(0, codes, k))
             bar.update(len(block))
 
 

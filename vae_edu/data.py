@@ -38,6 +38,8 @@ class Images:
 
     def __getitem__(self, index: int | slice | Tensor) -> "Images":
         if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+            if not -len(self) <= index < len(self):  # a GPU would stop working for good
+                raise IndexError(f"there is no image {int(index)} of {len(self)}.")
             index = [int(index)]
         return self._map(lambda column: column[index])
 

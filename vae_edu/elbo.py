@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from vae_edu.arguments import whole_number
-from vae_edu.capture import capturing
+from vae_edu.checking import checking
 from vae_edu.chunks import in_chunks
 from vae_edu.grid import Grid
 from vae_edu.interface import (
@@ -80,7 +80,7 @@ def draw_binary(x: Tensor) -> Tensor:
     Stochastic binarization (Salakhutdinov & Murray 2008), called dynamic where it is done in every step
     (Burda et al. 2016). Raises ValueError for pixels outside [0, 1].
     """
-    if not capturing() and not ((x >= 0) & (x <= 1)).all():
+    if checking() and not ((x >= 0) & (x <= 1)).all():
         raise ValueError("a grey pixel is the probability of a 1: give pixels in [0, 1], without NaN.")
     like = {"dtype": x.dtype, "device": x.device}
     uniform = for_whole_batch(lambda rows: torch.rand(rows, *x.shape[1:], **like), len(x))

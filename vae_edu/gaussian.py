@@ -16,7 +16,7 @@ from torch.distributions import (
     register_kl,
 )
 
-from vae_edu.capture import capturing
+from vae_edu.checking import checking
 
 
 def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Independent:
@@ -26,7 +26,7 @@ def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Indepe
     """
     kind, codes = (GaussianCodes, True) if event_dims == 1 else (Independent, False)
     # codes that are not finite make a loss that is not, for which `fit` looks; so training need not look here
-    check = False if capturing() or (codes and torch.is_grad_enabled()) else None
+    check = False if not checking() or (codes and torch.is_grad_enabled()) else None
     return kind(Normal(mu, (0.5 * logvar).exp(), validate_args=check), event_dims, validate_args=check)
 
 

@@ -15,6 +15,7 @@ from torch.distributions.bernoulli import Bernoulli
 from torch.distributions.normal import Normal
 
 from vae_edu.bernoulli import sum_softplus
+from vae_edu.checking import unchecked
 from vae_edu.grid import Grid
 from vae_edu.randomness import random_stream
 
@@ -49,7 +50,7 @@ def check_images(model: LatentVariableModel, x: Tensor) -> None:
             f"the prior has batch shape {tuple(prior.batch_shape)} and event shape "
             f"{tuple(prior.event_shape)}, not () and (latent_dim,): wrap it in Independent(…, 1)."
         )
-    with random_stream(0):
+    with random_stream(0), unchecked():
         p = model.decode(prior.sample((1,)))
     shape = tuple(p.event_shape)
     if p.batch_shape != (1,):

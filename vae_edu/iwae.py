@@ -10,7 +10,7 @@ from vae_edu.arguments import whole_number
 from vae_edu.chunks import bytes_for, in_chunks
 from vae_edu.elbo import draw_binary
 from vae_edu.interface import Encode, LatentVariableModel, check_images, encoder
-from vae_edu.marginal import log_importance_weights, log_mean_exp
+from vae_edu.marginal import check_result, log_importance_weights, log_mean_exp
 from vae_edu.randomness import random_stream
 
 COUNTS = (1, 5, 50, 500, 5000)
@@ -33,7 +33,8 @@ def bounds(
     the mean of their logarithms is at most the logarithm of their mean (Jensen): up to rounding these
     estimates never fall from one K to the next, on any image, as the bounds themselves never do.
     x: (B, …). q: model.encode without it. memory: bytes of intermediate results at a time.
-    Raises ValueError for images that do not fit, or counts that do not divide each other.
+    Raises ValueError for images that do not fit, or counts that do not divide each other, and
+    FloatingPointError where a bound is NaN.
     """
     counts = [whole_number("every count", count, 1) for count in counts]
     if not counts or any(large % small or large == small for small, large in pairwise(counts)):
@@ -52,7 +53,7 @@ def bounds(
 
     with random_stream(whole_number("seed", seed, 0)):
         blocks = (block for part in x.split(at_once) for block in in_chunks(work, part, counts[-1], memory))
-        values = torch.cat([of_block(torch.cat(list(block))) for block in blocks], dim=1)
+        values = check_result(torch.cat([of_block(torch.cat(list(block))) for block in blocks], dim=1))
     return dict(zip(counts, values, strict=True))
 
 

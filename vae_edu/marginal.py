@@ -140,6 +140,15 @@ def quadrature(
     return grid_estimate(torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1), grid)
 
 
+def check_result(log_p_x: Tensor) -> Tensor:
+    """log_p_x, where none of it is NaN. Raises FloatingPointError, in one sentence, where some is."""
+    if log_p_x.isnan().any():
+        raise FloatingPointError(
+            "log p(x) is not a number: the model's distributions are not finite; train again with a lower lr."
+        )
+    return log_p_x
+
+
 def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
     """log Σ p(x, z) over nodes start … stop, from its values there, (k, B).
 
@@ -155,7 +164,7 @@ def grid_estimate(sums: Tensor, grid: Grid, stacklevel: int = 4) -> GridEstimate
 
     stacklevel: which caller the warning names, as `warnings.warn` counts them.
     """
-    total, coarse, border = sums
+    total, coarse, border = check_result(sums)
     error = (coarse + grid.latent_dim * math.log(2) - total).abs()  # with cells 2^latent_dim as large
     estimate = GridEstimate(total + grid.log_cell, error, (border - total).exp())
     if not (estimate.error < TOO_COARSE).all():
@@ -192,7 +201,7 @@ def _estimate(
     chunks = closing(in_chunks(work, x, samples, memory, progress))  # and its bar, whatever happens
     with random_stream(whole_number("seed", seed, 0)), chunks as parts:
         total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
-    effective = (2 * total - squares).exp()
+    effective = (2 * check_result(total) - squares).exp()
     if samples == 1:
         error = torch.full_like(total, math.inf)
     else:  # of the mean weight, relative to it; the logarithm makes it absolute

@@ -46,6 +46,8 @@ class Pixels:
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
         """Images as a tensor (B, …) float32, B = 1 for an int. An index tensor may be on any device."""
         if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+            if not -len(self) <= index < len(self):  # a GPU would stop working for good
+                raise IndexError(f"there is no image {int(index)} of {len(self)}.")
             index = [int(index)]
         if isinstance(index, Tensor):
             index = index.to(self._content.device)

@@ -82,6 +82,7 @@ class _MeanLoss(nn.Module):
 
 
 def sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
+    """The loss summed over this process's share of the rows, which without a group is all of them."""
     with share(rows) as own:
         total = per_image(loss, model, take(data, own)).sum()
     return total if rank() < len(rows) else 0 * total
