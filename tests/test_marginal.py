@@ -22,6 +22,7 @@ from vae_edu.iwae import bounds
 from vae_edu.linear import LinearGaussian
 from vae_edu.marginal import (
     GridWarning,
+    grid_sums,
     importance_sampling,
     log_importance_weights,
     log_mean_exp,
@@ -477,3 +478,19 @@ def test_a_diverged_model_is_named(likelihood):
     ):
         with pytest.raises(FloatingPointError, match=r"log p\(x\) is not a number"):
             estimate()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_over_nodes_as_the_library_takes_them(dtype):
+    grid = Grid(points=20)
+    values = (100 * torch.randn(400, 5, device=device())).to(dtype)
+    values[:, 3] = -math.inf  # no node makes this image
+    values[::2, 4] = -math.inf
+    z = grid.nodes(40, 400).to(values.device)
+    second = ((z + grid.radius) / grid.step).round().long() % 2 == 0
+    edge = (z.abs() >= 0.95 * grid.radius).any(1)
+    values = values[40:]
+    right = [values.double()[rows].logsumexp(0) for rows in (slice(None), second.all(1), edge)]
+    found = grid_sums(values, grid, 40, 400)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, torch.stack(right), rtol=1e-6, atol=1e-5)

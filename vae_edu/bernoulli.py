@@ -55,7 +55,7 @@ class _LogBernoulli(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:
         ctx.save_for_backward(x, logits)
-        if logits.is_cuda:
+        if _on_gpu(logits):
             return -softplus(logits).addcmul_(x, logits, value=-1).sum(-1)
         buffer = logits.relu().neg_().addcmul_(x, logits)
         return buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
@@ -72,7 +72,7 @@ class _SumSoftplus(Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
         ctx.save_for_backward(logits)
-        if logits.is_cuda:
+        if _on_gpu(logits):
             return softplus(logits).sum(-1)
         buffer = logits.relu()
         return buffer.sum(-1) - _sum_log_sigmoid_of_magnitude(logits, buffer)
@@ -81,6 +81,11 @@ class _SumSoftplus(Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (logits,) = ctx.saved_tensors
         return logits.sigmoid() * gradient.unsqueeze(-1)
+
+
+def _on_gpu(logits: Tensor) -> bool:
+    """Whether PyTorch's softplus, which is the identity above 20, is fast, and exact for the dtype."""
+    return logits.is_cuda and logits.dtype == torch.float32
 
 
 def _sum_log_sigmoid_of_magnitude(logits: Tensor, buffer: Tensor) -> Tensor:

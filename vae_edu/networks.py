@@ -20,9 +20,11 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Seque
 
 
 class Tanh(nn.Module):
-    """tanh(h) = 1 − 2 σ(−2h), to within 1e-6, and faster than PyTorch's own on a CPU."""
+    """tanh(h), on a CPU as 1 − 2 σ(−2h): to within 1e-6, and faster than PyTorch's own there."""
 
     def forward(self, h: Tensor) -> Tensor:
+        if h.is_cuda:
+            return h.tanh()
         return torch.rsub(h.mul(-2).sigmoid_(), 1, alpha=2)
 
 

@@ -16,7 +16,7 @@ import vae_edu
 from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, machine
 
-OTHERS = ("DataLoader", "eager", "pythae")
+OTHERS = ("DataLoader", "kernel by kernel", "pythae")
 
 
 def measure(rounds: int):

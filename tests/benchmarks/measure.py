@@ -28,14 +28,19 @@ class Row(NamedTuple):
         return statistics.median(rounds), min(rounds), max(rounds)
 
 
-def in_turns(what: str, contenders: dict[str, Callable[[], object]], rounds: int) -> Row:
-    """Each contender once a round, after a round that warms up. One that is fast is called more often."""
+def in_turns(
+    what: str, contenders: dict[str, Callable[[], object]], rounds: int, units: dict[str, int] | None = None
+) -> Row:
+    """Each contender once a round, after a round that warms up. One that is fast is called more often.
+
+    units: how many of what is timed a call of some contender does, where that is not one.
+    """
     times = {name: once(call) for name, call in contenders.items()}
     repeats = {name: max(1, min(50, int(0.2 / seconds))) for name, seconds in times.items()}
     seconds = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
-            seconds[name].append(once(call, repeats[name]))
+            seconds[name].append(once(call, repeats[name]) / (units or {}).get(name, 1))
     return Row(what, seconds)
 
 
