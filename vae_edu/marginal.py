@@ -152,7 +152,8 @@ def check_result(log_p_x: Tensor) -> Tensor:
 def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
     """log Σ p(x, z) over nodes start … stop, from its values there, (k, B).
 
-    Returns (3, B) float64: over all of these nodes, over every second one, over those near the border.
+    Returns (3, B) float64: over all of these nodes, over every second one, over those near the border. A sum
+    that is smaller than float32 goes, 10⁻³⁸ of the largest value, is 0 and its logarithm −∞.
     """
     second = (grid.places(start, stop, log_joint.device) % 2 == 0).all(1)
     edge = (grid.nodes(start, stop, log_joint.device).abs() >= 0.95 * grid.radius).any(1)
