@@ -57,8 +57,8 @@ class _LogBernoulli(Function):
         ctx.save_for_backward(x, logits)
         if _on_gpu(logits):
             return -softplus(logits).addcmul_(x, logits, value=-1).sum(-1)
-        buffer = logits.relu().neg_().addcmul_(x, logits)
-        return buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
+        buffer = logits.relu().addcmul_(x, logits, value=-1)
+        return -buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
