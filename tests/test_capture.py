@@ -135,12 +135,12 @@ def test_nothing_waits_for_the_gpu_inside_an_epoch(monkeypatch):
     x = binarize(load_images("strokes", n=640).x)
     plain, calls = Captured.__call__, []
 
-    def watched(self, rows):
+    def watched(self, step, rows):
         calls.append(1)
         strict = len(calls) > WARM_UP + 1  # the warm-up asks, and the recording does
         torch.cuda.set_sync_debug_mode("error" if strict else "default")
         try:
-            return plain(self, rows)
+            return plain(self, step, rows)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 

@@ -69,7 +69,10 @@ def curves(
     ax = ax or plt.subplots(figsize=(6.4, 3.8), dpi=110, layout="constrained")[1]
     points = max(map(len, series.values()))
     for i, (name, values) in enumerate(series.items()):
-        values = values.detach().cpu() if isinstance(values, Tensor) else values
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
+        else:
+            values = [value.item() if isinstance(value, Tensor) else value for value in values]
         values = np.asarray(values, dtype=float).reshape(len(values), -1)
         style = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
         if len(values) == 1 < points:

@@ -40,9 +40,9 @@ def for_whole_batch(draw: Callable[[int], Tensor], rows: int, dim: int = 0) -> T
 def sample(q: Distribution, samples: int) -> Tensor:
     """z ∼ q, with gradients where q has them: (samples, B, …) for q of batch shape (B,).
 
-    A diagonal Gaussian is drawn as μ + σ ε; a part of a batch takes its rows of the whole one's ε.
+    A part of a batch takes its rows of the whole one's numbers where q is a diagonal Gaussian.
     """
-    if not (isinstance(q, Independent) and type(q.base_dist) is Normal):
+    if _part.get() is None or not (isinstance(q, Independent) and type(q.base_dist) is Normal):
         return q.rsample((samples,)) if q.has_rsample else q.sample((samples,))
     mu = q.base_dist.loc
     epsilon = for_whole_batch(

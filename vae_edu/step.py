@@ -45,14 +45,14 @@ class Step:
         self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
         self.optimizer.found_inf = torch.zeros((), device=self.device)  # where it is 1, Adam does nothing
         self.records = cuda and capture and not in_group()
-        self.take = Captured(self._take) if self.records else self._take
+        self.captured = Captured() if self.records else None
 
     def __call__(self, rows: Tensor, lr: float) -> Tensor:
         if isinstance(self.lr, Tensor):
             self.lr.fill_(lr)
         else:
             self.optimizer.param_groups[0]["lr"] = lr
-        return self.take(rows)
+        return self.captured(self._take, rows) if self.captured else self._take(rows)
 
     def _take(self, rows: Tensor) -> Tensor:
         with matrix_products(self.precision, self.device):
