@@ -13,11 +13,14 @@ import re
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
 PACKAGE = FOLDER.parent / "vae_edu"
+AT_ONCE = int(os.environ.get("J","1"))
 CELL_SECONDS = 300  # a cell that takes longer has hung
 
 
@@ -43,53 +46,66 @@ def _imports(code: str) -> set[str]:
     return names
 
 
-def run(path: Path, inplace: bool) -> tuple[float, str | None]:
-    """Execute one lesson and write it; its seconds, and the failing cell with its error, or None."""
+class Result(NamedTuple):
+    """A lesson's seconds, the megabytes of its kernel at its largest (0 where unknown), what went wrong."""
+
+    seconds: float
+    megabytes: int
+    failure: str | None
+
+
+def run(path: Path, inplace: bool) -> Result:
+    """Execute one lesson and write it."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-    from tqdm import tqdm
 
     notebook = nbformat.read(path, as_version=4)
-    code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=code_cells, desc=path.stem, unit="cell", leave=False, disable=None) as bar:
-        at = {"cell": 0}
+    at = {"cell": 0, "megabytes": 0}
 
-        def count(cell, cell_index):
-            at["cell"] = cell_index
-            bar.update(cell.cell_type == "code")
+    def measure(cell, cell_index, **_):
+        at.update(cell=cell_index, megabytes=_peak(client) or at["megabytes"])
 
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_SECONDS,
-            kernel_name="python3",
-            record_timing=False,
-            coalesce_streams=True,  # how output arrives in pieces differs from run to run
-            resources={"metadata": {"path": str(FOLDER)}},
-            on_cell_start=count,
-            extra_arguments=["--log-level=40"],  # no note on stderr that the kernel talks over TCP
-        )
-        start, failure = time.perf_counter(), None
-        try:
-            client.execute(env=kernel_environment(inplace))
-        except CellExecutionError as error:
-            failure = f"cell {at['cell'] + 1}: {error.ename}: {error.evalue}"
-        except CellTimeoutError:
-            failure = f"cell {at['cell'] + 1}: took longer than {CELL_SECONDS} s"
-        except DeadKernelError:
-            failure = f"cell {at['cell'] + 1}: the kernel died"
-        seconds = time.perf_counter() - start
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,  # how output arrives in pieces differs from run to run
+        resources={"metadata": {"path": str(FOLDER)}},
+        on_cell_start=measure,
+        on_cell_executed=measure,
+        extra_arguments=["--log-level=40"],  # no note on stderr that the kernel talks over TCP
+    )
+    start, failure = time.perf_counter(), None
+    try:
+        client.execute(env=kernel_environment(inplace))
+    except CellExecutionError as error:
+        failure = f"cell {at['cell'] + 1}: {error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        failure = f"cell {at['cell'] + 1}: took longer than {CELL_SECONDS} s"
+    except DeadKernelError:
+        failure = f"cell {at['cell'] + 1}: the kernel died"
+    seconds = time.perf_counter() - start
     _tidy(notebook)
     if not inplace:
         nbformat.write(notebook, BUILD / path.name)
         _write_html(notebook, BUILD / f"{path.stem}.html")
     elif failure is None:
         nbformat.write(notebook, path)
-    return seconds, failure
+    return Result(seconds, at["megabytes"], failure)
+
+
+def _peak(client: Any) -> int:
+    """Megabytes of the kernel at its largest, where Linux tells; else 0."""
+    status = Path(f"/proc/{getattr(client.km.provisioner, 'pid', None)}/status")
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) // 1024 if found else 0
 
 
 def kernel_environment(inplace: bool) -> dict[str, str]:
-    # widgets differ from run to run; and the exercises of these runs were not done by a learner
+    # widgets differ from run to run, the exercises of these runs were not done by a learner, and lessons run
+    # side by side, each on one core
     environment = os.environ | {"TQDM_DISABLE": "1", "VAE_EDU_PROGRESS": "0"}
     # a kernel runs in notebooks/, the caller somewhere else; a data set without a slash is a name
     paths = ["VAE_EDU_DATA"] + ["VAE_EDU_DATASET"] * ("/" in environment.get("VAE_EDU_DATASET", ""))
@@ -146,23 +162,28 @@ def main() -> int:
         BUILD.mkdir(parents=True, exist_ok=True)
         mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
         shutil.copytree(mathjax, BUILD / "mathjax", dirs_exist_ok=True)
-    failed = 0
-    for name in arguments.lessons or known:
-        if not sys.stderr.isatty():  # no progress bar there
-            print(f"{name:32} running ...", flush=True)
+    names, start, results = arguments.lessons or list(known), time.perf_counter(), []
+    print(f"{len(names)} lessons, up to {AT_ONCE} at a time:", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(run, known[name], arguments.inplace): name for name in names}
         try:
-            seconds, failure = run(known[name], arguments.inplace)
+            for done in as_completed(running):
+                seconds, megabytes, failure = done.result()
+                results.append(done.result())
+                verdict = "passed" if failure is None else f"FAILED in {failure}"
+                print(f"{running[done]:32} {seconds:6.1f} s {megabytes:6} MB  {verdict}", flush=True)
         except KeyboardInterrupt:
-            print(f"{name:32} stopped; nothing of it was written.")
-            return 130
-        print(
-            f"{name:32} {seconds:6.1f} s  {'passed' if failure is None else 'FAILED in ' + failure}",
-            flush=True,
-        )
-        failed += failure is not None
+            print("stopped; of a lesson that had not come to its end nothing was written.", flush=True)
+            os._exit(130)  # the threads would wait for their lessons; the kernels end with this process
+    slowest, largest = (max(column) for column in list(zip(*results, strict=True))[:2])
+    print(
+        f"{'all':32} {time.perf_counter() - start:6.1f} s, the slowest {slowest:.1f} s, "
+        f"the largest {largest} MB",
+        flush=True,
+    )
     if not arguments.inplace:
         print(f"Open {BUILD}/*.html in a browser, or the notebooks beside them in JupyterLab.")
-    return min(failed, 1)
+    return int(any(result.failure for result in results))
 
 
 if __name__ == "__main__":

@@ -202,11 +202,14 @@ def _on_grid(
     def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
         likelihood = log_likelihoods(model.decode(z), images).double()  # (k, b)
-        log_prior, log_q = prior.log_prob(z)[:, None].double(), q(images).log_prob(z[:, None]).double()
+        log_prior, log_q = prior.log_prob(z)[:, None].double(), log_likelihoods(q(images), z).T.double()
         weight = (log_q + grid.log_cell).exp()
-        terms = torch.stack([likelihood, log_q - log_prior, log_q - log_prior - likelihood])
-        sums = torch.where(weight > 0, weight * terms, 0).sum(1)
-        means = torch.cat([weight.sum(0, keepdim=True), sums])  # (4, b)
+        ratio = log_q - log_prior
+        sums = [
+            torch.where(weight > 0, weight * term, 0).sum(0)
+            for term in (likelihood, ratio, ratio - likelihood)
+        ]
+        means = torch.stack([weight.sum(0), *sums])  # (4, b)
         return grid_sums(likelihood + log_prior, grid, start, stop), means
 
     def combine(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
