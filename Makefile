@@ -18,7 +18,8 @@ lab: $(READY) ## open JupyterLab on the lessons
 		&& $(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY) ## test the package, and validate every lesson with nbval
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with headless Chromium
 	$(BIN)/python -m pytest -m browser tests/test_browser.py
@@ -29,10 +30,9 @@ notebooks: $(READY) ## execute the committed notebooks again, after a change of 
 assignments: $(READY) ## build student versions and a course for nbgrader in build/assignments
 	@$(BIN)/python notebooks/assignments.py
 
-bench: $(READY) ## time a training step, the integral on a grid, and importance sampling, against their matrix products
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.train_step
-	$(BIN)/python -m tests.benchmarks.grid
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.nll
+bench: $(READY) ## time training and evaluation against their matrix products, and how both grow
+	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.growth
 
 pictures: $(READY) ## draw the picture of the README again
 	@TQDM_DISABLE=1 $(BIN)/python notebooks/pictures.py

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
 PACKAGE = FOLDER.parent / "vae_edu"
-AT_ONCE = int(os.environ.get("J","1"))
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons side by side, a core each
 CELL_SECONDS = 300  # a cell that takes longer has hung
 
 
@@ -106,7 +106,7 @@ def _peak(client: Any) -> int:
 def kernel_environment(inplace: bool) -> dict[str, str]:
     # widgets differ from run to run, the exercises of these runs were not done by a learner, and lessons run
     # side by side, each on one core
-    environment = os.environ | {"TQDM_DISABLE": "1", "VAE_EDU_PROGRESS": "0"}
+    environment = os.environ | {"TQDM_DISABLE": "1", "VAE_EDU_PROGRESS": "0", "OMP_NUM_THREADS": "1"}
     # a kernel runs in notebooks/, the caller somewhere else; a data set without a slash is a name
     paths = ["VAE_EDU_DATA"] + ["VAE_EDU_DATASET"] * ("/" in environment.get("VAE_EDU_DATASET", ""))
     for name in filter(environment.get, paths):

@@ -130,13 +130,16 @@ def sandbox(tmp_path, monkeypatch):
 
 
 def test_running_writes_the_copy_and_the_page(sandbox, monkeypatch, capsys):
-    path = small_lesson(sandbox, "print('one and', 1 + 1)")
+    path = small_lesson(sandbox, "x = bytearray(300 << 20)", "print('one and', 1 + 1)")
     before = path.read_bytes()
     monkeypatch.setattr(sys, "argv", ["run.py"])
     assert run.main() == 0
-    assert re.search(r"99_small +\d+\.\d s  passed", capsys.readouterr().out)
+    out = capsys.readouterr().out
+    megabytes = int(re.search(r"99_small +\d+\.\d s +(\d+) MB  passed", out)[1])
+    assert 300 < megabytes < 600 or sys.platform != "linux"
+    assert re.search(rf"all +\d+\.\d s, the slowest \d+\.\d s, the largest {megabytes} MB", out)
     assert path.read_bytes() == before
-    assert nbformat.read(sandbox / "build/99_small.ipynb", 4).cells[0].outputs[0].text == "one and 2\n"
+    assert nbformat.read(sandbox / "build/99_small.ipynb", 4).cells[1].outputs[0].text == "one and 2\n"
     page = (sandbox / "build/99_small.html").read_text()
     assert "one and 2" in page
     assert '"mathjax/MathJax.js' in page

@@ -1,14 +1,15 @@
 """How close to the hardware: one table, each row a ratio measured in one run.
 
-    python -m tests.benchmarks            the table
+    python -m tests.benchmarks            the table, of the GPU where there is one
     python -m tests.benchmarks --write    and into the README
-    python -m tests.benchmarks --growth   time and memory over three decades, as a picture and in figures
 
-(or: make bench, for the first and the last)
+(or: make bench, which goes on with tests.benchmarks.growth)
 """
 
 import argparse
+import re
 import sys
+from pathlib import Path
 
 import torch
 
@@ -16,6 +17,7 @@ import vae_edu
 from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, machine
 
+README = Path(__file__).parents[2] / "README.md"
 OTHERS = ("DataLoader", "kernel by kernel", "pythae")
 
 
@@ -51,17 +53,34 @@ def _spread(ratio: tuple[float, float, float]) -> str:
     return "{:.2f} ({:.2f}–{:.2f})".format(*ratio)
 
 
+def write(kind: str, table: str, readme: Path = README) -> None:
+    """Put the table in the place of the README's last one of this kind, cpu or cuda."""
+    text = readme.read_text(encoding="utf-8")
+    pattern = rf"(<!-- bench {kind} -->\n).*?(<!-- /bench -->)"
+    readme.write_text(
+        re.sub(pattern, lambda found: found[1] + table + found[2], text, flags=re.S), encoding="utf-8"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed (5)")
     parser.add_argument("--write", action="store_true", help="write the table into the README")
-    parser.add_argument("--growth", action="store_true", help="time and memory over three decades instead")
     options = parser.parse_args()
-    print(f"{machine()}; medians of {options.rounds} rounds, ratios with smallest and largest")
-    print("| what | threads | ours | products alone | ours / products | others / ours |")
-    print("|---|---|---|---|---|---|")
-    for where, row in measure(options.rounds):
-        print(line(where, row), flush=True)
+    kind = vae_edu.device().type
+    where = "threads" if kind == "cpu" else "on"
+    lines = [
+        f"{machine()}; medians of {options.rounds} rounds, ratios with the smallest and the largest.",
+        "",
+        f"| what | {where} | ours | products alone | ours / products | others / ours |",
+        "|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines), flush=True)
+    for place, row in measure(options.rounds):
+        lines.append(line(place, row))
+        print(lines[-1], flush=True)
+    if options.write:
+        write(kind, "\n".join(lines) + "\n")
     return 0
 
 

@@ -1,6 +1,9 @@
 """The same training as most people write it: PyTorch's DataLoader, and, where it is installed, pythae."""
 
+import contextlib
 import importlib.util
+import io
+import logging
 import tempfile
 from collections.abc import Callable
 
@@ -54,13 +57,16 @@ def pythae(x: Tensor, latent_dim: int, batch: int) -> Callable | None:
     """One epoch with pythae's trainer and its own network, 784-512-20; None where it is not installed."""
     if importlib.util.find_spec("pythae") is None:
         return None
+    from pythae.data.datasets import BaseDataset
     from pythae.models import VAE, VAEConfig
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
+    logging.getLogger("pythae").setLevel(logging.ERROR)
     model = VAE(VAEConfig(input_dim=tuple(x.shape[1:]), latent_dim=latent_dim, reconstruction_loss="bce"))
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        quiet = contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO())
+        with tempfile.TemporaryDirectory() as folder, quiet[0], quiet[1]:
             config = BaseTrainerConfig(
                 output_dir=folder,
                 num_epochs=1,
@@ -68,8 +74,6 @@ def pythae(x: Tensor, latent_dim: int, batch: int) -> Callable | None:
                 learning_rate=1e-3,
                 no_cuda=device().type != "cuda",
             )
-            from pythae.data.datasets import BaseDataset
-
             data = BaseDataset(x.cpu(), torch.zeros(len(x)))
             BaseTrainer(model=model, train_dataset=data, training_config=config).train()
 
