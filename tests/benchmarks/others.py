@@ -61,10 +61,10 @@ def pythae(x: Tensor, latent_dim: int, batch: int) -> Callable | None:
     from pythae.models import VAE, VAEConfig
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
-    logging.getLogger("pythae").setLevel(logging.ERROR)
     model = VAE(VAEConfig(input_dim=tuple(x.shape[1:]), latent_dim=latent_dim, reconstruction_loss="bce"))
 
     def run() -> None:
+        logging.disable(logging.CRITICAL)
         quiet = contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO())
         with tempfile.TemporaryDirectory() as folder, quiet[0], quiet[1]:
             config = BaseTrainerConfig(
@@ -76,5 +76,6 @@ def pythae(x: Tensor, latent_dim: int, batch: int) -> Callable | None:
             )
             data = BaseDataset(x.cpu(), torch.zeros(len(x)))
             BaseTrainer(model=model, train_dataset=data, training_config=config).train()
+        logging.disable(logging.NOTSET)
 
     return run
