@@ -228,7 +228,7 @@ def test_a_committed_lesson_keeps_the_picture_and_nothing_of_the_widgets(tmp_pat
     monkeypatch.setenv("VAE_EDU_DEVICE", "cpu")
     runs = []
     for _ in range(2):
-        assert run.run(path, inplace=True)[1] is None
+        assert run.run(path, inplace=True).failure is None
         runs.append(path.read_bytes())
     assert runs[0] == runs[1]
     assert b"widget" not in runs[0]
