@@ -81,7 +81,7 @@ def test_the_three_terms_of_a_trained_vae_add_up(name, request):
         request.getfixturevalue("mnist")
     vae, x = trained_vae(name)
     log_p_x = quadrature(vae, x, Grid(2, 700, radius=10.0)).log_p_x
-    lines = derivation(vae, x, Grid(2, 960, radius=12.0))
+    lines = derivation(vae, x, Grid(2, 640, radius=12.0))
     for terms in lines.values():
         torch.testing.assert_close(sum(terms.values()).double(), log_p_x, rtol=0, atol=1e-3)
     assert lines["D6"]["KL(q(z|x), p(z|x))"].min() > 0

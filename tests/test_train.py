@@ -192,12 +192,12 @@ def test_a_finished_run_is_not_trained_again_but_can_be_prolonged(tmp_path):
 
 def test_an_interrupted_run_keeps_what_it_learned_without_a_file():
     model = Noisy()
-    before = weights(model)
+    before, handler = weights(model), signal.getsignal(signal.SIGINT)
     history = fit(model, interrupt_at(3), regression(), epochs=100, batch_size=16)
     assert history.interrupted
     assert len(history.steps) == 3
     assert not torch.equal(weights(model), before)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_second_interrupt_is_obeyed_at_once():
