@@ -39,9 +39,7 @@ class Step:
         self.device, self.precision = weights[0].device, precision
         cuda = self.device.type == "cuda"
         self.mean_loss = parallel(_MeanLoss(model, loss, data))
-        self.lr = (
-            torch.tensor(1.0, device=self.device) if cuda else 1.0
-        )  # a tensor, for it may change in a graph
+        self.lr = torch.ones((), device=self.device) if cuda else 1.0  # a graph can read a tensor anew
         self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
         self.optimizer.found_inf = torch.zeros((), device=self.device)  # where it is 1, Adam does nothing
         self.records = cuda and capture and not in_group()

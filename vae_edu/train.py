@@ -91,8 +91,6 @@ def fit(
     device, n = vae_edu.device(device), resume.count(data)
     model, data, held_out = model.to(device).train(), _to(device, data), _to(device, held_out)
     step = Step(model, loss, data, eps=eps, precision=check_precision(precision), capture=capture)
-    if step.records:
-        evaluate(model, loss, data)  # what the loss checks in the images, it cannot check inside a graph
     history, steps = History(unit), math.ceil(n / batch_size)  # steps in an epoch
     settings = {"batch_size": batch_size, "lr": _rate(lr, 0.0), "seed": seed}
     settings |= {"eps": eps} if eps != 1e-8 else {}  # a checkpoint of an older version has none
@@ -101,6 +99,8 @@ def fit(
     with random_stream(seed), _stop_between_steps() as stop:
         resume.resume(checkpoint, model, step.optimizer, history, settings, epochs * steps)
         done, losses = len(history.steps), []
+        if step.records and done < epochs * steps:
+            evaluate(model, loss, data)  # what the loss checks in the images, it cannot check inside a graph
         with progress_bar(
             total=epochs * steps, initial=done, unit="step", shown=progress and rank() == 0
         ) as bar:
@@ -109,13 +109,12 @@ def fit(
                 for rows in order.split(batch_size)[done % steps :]:
                     losses.append(step(rows, _rate(lr, done / steps)))
                     done += 1
-                    if device.type == "cpu" or done % steps == 0:
-                        _read(losses, history, epoch)
-                        bar.set_postfix_str(_losses(history), refresh=False)
+                    if device.type == "cpu":  # where nobody waits for a loss
+                        _read(losses, history, epoch, bar)
                     bar.update()
                     if add_up(stop.is_set()):  # anyone's
                         break
-                _read(losses, history, epoch)
+                _read(losses, history, epoch, bar)
                 whole = done == (epoch + 1) * steps
                 if whole:
                     history.train.append(_epoch_mean(history.steps[-steps:], batch_size, n))
@@ -153,9 +152,11 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     return add_up(total) / resume.count(data)
 
 
-def _read(losses: list[Tensor], history: History, epoch: int) -> None:
+def _read(losses: list[Tensor], history: History, epoch: int, bar: Any) -> None:
     """Move the losses of the last steps into the history, up to one that is not finite, which is an error."""
-    for loss in torch.stack(losses).tolist() if losses else []:
+    if not losses:
+        return
+    for loss in torch.stack(losses).tolist():
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} at step {len(history.steps)} (epoch {epoch}): lower lr, or look for NaN "
@@ -163,6 +164,7 @@ def _read(losses: list[Tensor], history: History, epoch: int) -> None:
             )
         history.steps.append(loss)
     losses.clear()
+    bar.set_postfix_str(_losses(history), refresh=False)
 
 
 def _check_finite(model: nn.Module, history: History, epoch: int) -> None:
