@@ -39,7 +39,8 @@ def posterior(
     parts = in_chunks(work, x, len(grid), memory)
     log_joint = torch.cat([torch.cat(list(part), dim=1) for part in parts])  # (B, nodes)
     grid_estimate(grid_sums(log_joint.T, grid, 0, len(grid)), grid)  # for its warnings
-    return (log_joint.softmax(1) / grid.step**grid.latent_dim).reshape(-1, *grid.shape)
+    density = torch.softmax(log_joint, 1, out=log_joint)
+    return density.div_(grid.step**grid.latent_dim).reshape(-1, *grid.shape)
 
 
 @torch.no_grad()
