@@ -365,6 +365,18 @@ def test_a_checkpoint_of_an_older_version_goes_on(tmp_path):
     assert len(history.steps) == 8
 
 
+def test_a_checkpoint_goes_on_with_the_options_of_this_device(tmp_path):
+    """What the optimizer of the other device was told, such as a rate in a tensor, does not count."""
+    path, whole, parts = tmp_path / "run.pt", Noisy(), Noisy()
+    fit(whole, squared, regression(), epochs=2, batch_size=16)
+    fit(parts, squared, regression(), epochs=1, batch_size=16, checkpoint=path)
+    saved = torch.load(path, weights_only=True)
+    saved["optimizer"]["param_groups"][0].update(lr=torch.tensor(0.5), capturable=True, eps=0.1)
+    torch.save(saved, path)
+    fit(parts, squared, regression(), epochs=2, batch_size=16, checkpoint=path)
+    assert torch.equal(weights(whole), weights(parts))
+
+
 def test_eps_is_adams():
     """One step: w − lr · g / (|g| + ε)."""
     x, y = regression()
