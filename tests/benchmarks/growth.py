@@ -7,7 +7,6 @@ Every size runs in a process of its own. Memory is what the process takes beside
 a mapped file's pages, which the system can take back, are not in it.
 """
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tests.benchmarks.measure import megabytes
 from vae_edu import elbo, marginal
 from vae_edu.data import load_images
 from vae_edu.grid import Grid
@@ -75,11 +75,11 @@ WORK = {
 @contextmanager
 def peak_memory() -> Iterator[Callable[[], float]]:
     """Megabytes of anonymous memory at most, beyond those at the start, as read every few milliseconds."""
-    before, most, done = _anonymous(), [0.0], threading.Event()
+    before, most, done = megabytes("RssAnon"), [0.0], threading.Event()
 
     def look() -> None:
         while not done.wait(0.003):
-            most[0] = max(most[0], _anonymous() - before)
+            most[0] = max(most[0], megabytes("RssAnon") - before)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -88,10 +88,6 @@ def peak_memory() -> Iterator[Callable[[], float]]:
     finally:
         done.set()
         thread.join()
-
-
-def _anonymous() -> float:
-    return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def one(name: str, size: int) -> None:

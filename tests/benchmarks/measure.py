@@ -72,5 +72,10 @@ def machine() -> str:
 
 def high_water_mark() -> float:
     """Megabytes of this process at its largest (Linux)."""
+    return megabytes("VmHWM")
+
+
+def megabytes(field: str) -> float:
+    """What Linux says of this process: VmHWM, at its largest; RssAnon, now and without files."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+    return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024
