@@ -10,7 +10,7 @@ matplotlib.use("agg")
 import torch
 from torch import Tensor
 
-from vae_edu import autoencoder, edit, elbo, generate, plots, units
+from vae_edu import active_units, autoencoder, edit, elbo, generate, plots
 from vae_edu.data import load_images, stroke_digits
 from vae_edu.train import fit
 from vae_edu.vae import VAE
@@ -46,7 +46,7 @@ def edits(train, test) -> Mapping[str, Tensor]:
     vae = VAE(train.x.shape[1:], latent_dim=10)
     fit(vae, elbo.negative_elbo, train.x, 8, lr=2e-3)
     factors = {name: v for name, v in train.factors.items() if name not in ("digit", "jitter")}
-    found = edit.directions(units.code_means(vae, train.x), factors, train.labels)
+    found = edit.directions(active_units.code_means(vae, train.x), factors, train.labels)
     three, seven = (test.x[test.labels == digit][:1] for digit in (3, 7))
     rows = {"generated from the prior": generate.generate(vae, 10).mean}
     for name, title in {"thickness": "a 3, thicker and thicker", "slant": "and more slanted"}.items():

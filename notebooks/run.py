@@ -6,7 +6,6 @@ python notebooks/run.py --inplace       execute the committed notebooks again
 """
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -17,33 +16,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fingerprint import fingerprint
+
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
-PACKAGE = FOLDER.parent / "vae_edu"
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons side by side, a core each
 CELL_SECONDS = 300  # a cell that takes longer has hung
-
-
-def fingerprint(notebook: dict) -> str:
-    """Hash of what a lesson's outputs come from: its cells, and the modules of vae_edu that they import."""
-    cells = [(cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
-    waiting, modules = {"__init__"}.union(*(_imports(text) for kind, text in cells if kind == "code")), {}
-    while waiting:
-        name = waiting.pop()
-        files = [PACKAGE / f"{name}.py", *sorted((PACKAGE / name).glob("*.py"))]  # a module, or a package
-        text = "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
-        if name not in modules and text:
-            modules[name] = text
-            waiting |= _imports(text)
-    return hashlib.sha256(json.dumps([cells, sorted(modules.items())]).encode()).hexdigest()
-
-
-def _imports(code: str) -> set[str]:
-    """Names that could be modules: those after `import vae_edu.`, `from vae_edu.`, `from vae_edu import`."""
-    names = set(re.findall(r"^\s*(?:import|from) vae_edu\.(\w+)", code, re.M))
-    for listed in re.findall(r"^\s*from vae_edu import ([\w, ]+)", code, re.M):
-        names |= set(re.findall(r"\w+", listed))
-    return names
 
 
 class Result(NamedTuple):
@@ -87,7 +65,7 @@ def run(path: Path, inplace: bool) -> Result:
     except DeadKernelError:
         failure = f"cell {at['cell'] + 1}: the kernel died"
     seconds = time.perf_counter() - start
-    _tidy(notebook)
+    _tidy(notebook, path.stem)
     if not inplace:
         nbformat.write(notebook, BUILD / path.name)
         _write_html(notebook, BUILD / f"{path.stem}.html")
@@ -116,7 +94,7 @@ def kernel_environment(inplace: bool) -> dict[str, str]:
     return environment
 
 
-def _tidy(notebook: dict) -> None:
+def _tidy(notebook: dict, lesson: str) -> None:
     """Metadata that does not depend on the machine, the fingerprint of what was run, and no live widgets.
 
     A widget's id differs from run to run, and without a kernel it does not live: its picture stays.
@@ -127,7 +105,7 @@ def _tidy(notebook: dict) -> None:
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        "vae_edu": {"fingerprint": fingerprint(notebook)},
+        "vae_edu": {"fingerprint": fingerprint(notebook, lesson)},
     }
 
 

@@ -7,7 +7,7 @@ import torch
 
 from tests.models import TwoModes, draws, linear, trained_vae
 from vae_edu import device
-from vae_edu.bayes import bayes_rule, log_posterior, posterior, swing
+from vae_edu.bayes import bayes_rule, log_posterior, posterior, spread_over_z
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.marginal import GridWarning, importance_sampling, quadrature
@@ -65,7 +65,7 @@ def test_bayes_rule_gives_log_p_x_at_any_z():
     x = draws(model, 7)
     z = 3 * torch.randn(50, 7, 2).to(device())
     torch.testing.assert_close(bayes_rule(model, x, z), model.log_prob(x).expand(50, 7), rtol=0, atol=1e-8)
-    assert swing(model, x).max() < 1e-8
+    assert spread_over_z(model, x).max() < 1e-8
 
 
 def test_bayes_rule_on_a_trained_vae():
@@ -76,7 +76,7 @@ def test_bayes_rule_on_a_trained_vae():
         l3 = vae.log_joint(x, z) - log_posterior(vae, x, z, Grid(2, 480, radius=10.0))
     other = quadrature(vae, x, Grid(2, 700, radius=12.0)).log_p_x
     torch.testing.assert_close(l3, other.expand(20, -1), rtol=0, atol=1e-3)
-    assert swing(vae, x).min() > 0.01  # q is not the posterior
+    assert spread_over_z(vae, x).min() > 0.01  # q is not the posterior
 
 
 def test_the_posterior_on_the_nodes_is_the_one_at_any_z():
@@ -87,7 +87,7 @@ def test_the_posterior_on_the_nodes_is_the_one_at_any_z():
     torch.testing.assert_close(log_posterior(vae, x, z, grid), on_nodes, rtol=0, atol=1e-4)
 
 
-def test_l4_swings_by_what_q_is_off():
+def test_l4_spreads_by_what_q_is_off():
     """For q = p(z|x) shifted by δ in units of its own σ, log p(z|x)/q(z|x) has variance |δ|²."""
     model = linear()
     x = draws(model, 4)
@@ -99,7 +99,7 @@ def test_l4_swings_by_what_q_is_off():
         return torch.distributions.MultivariateNormal(model.encode(x).mean + shift, scale_tril=scale)
 
     assert exact.batch_shape == (4,)
-    spread = swing(model, x, 20_000, q=shifted)
+    spread = spread_over_z(model, x, 20_000, q=shifted)
     assert spread.tolist() == pytest.approx([0.5] * 4, rel=0.03)
     l4 = bayes_rule(model, x, exact.mean, q=shifted)
     right = model.log_prob(x) + 0.5 * 0.5**2  # log N(0; 0, 1)/N(0; δ, 1) = δ²/2
@@ -121,14 +121,14 @@ def test_bad_input_gets_one_sentence():
     for work in (
         lambda x: posterior(vae, x),
         lambda x: bayes_rule(vae, x, z),
-        lambda x: swing(vae, x),
+        lambda x: spread_over_z(vae, x),
         lambda x: log_posterior(vae, x, z),
     ):
         for bad, message in [(x[:0], "no images"), (x / 0, "NaN"), (x[..., :4], "the model's shape")]:
             with pytest.raises(ValueError, match=message):
                 work(bad)
     with pytest.raises(ValueError, match="samples = 1"):
-        swing(vae, x, 1)
+        spread_over_z(vae, x, 1)
     with pytest.raises(ValueError, match="latent_dim=2"):
         posterior(vae, x, Grid(1))
     with pytest.raises(ValueError, match="one code an image"):
@@ -137,13 +137,13 @@ def test_bad_input_gets_one_sentence():
         log_posterior(vae, x, torch.zeros(2, 2).to(device()))
 
 
-def test_swing_draws_from_its_seed_alone():
+def test_the_spread_draws_from_its_seed_alone():
     model = TwoModes()
     x = torch.tensor([[1.0], [4.0]]).to(device())
     torch.manual_seed(0)
     right = torch.rand(1)
     torch.manual_seed(0)
-    first, again, other = (swing(model, x, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (spread_over_z(model, x, seed=seed) for seed in (0, 0, 1))
     assert torch.rand(1) == right
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

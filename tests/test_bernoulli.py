@@ -7,8 +7,9 @@ import torch
 from torch.distributions import Bernoulli, Independent
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from vae_edu import bernoulli, device
-from vae_edu.bernoulli import log_bernoulli, sum_softplus
+from vae_edu import device
+from vae_edu.engine import bernoulli
+from vae_edu.engine.bernoulli import log_bernoulli, sum_softplus
 from vae_edu.networks import Tanh, mlp
 
 

@@ -8,10 +8,10 @@ from torch import nn
 
 import vae_edu
 from vae_edu import elbo
-from vae_edu.capture import WARM_UP, Captured, CaptureWarning
 from vae_edu.data import binarize, load_images
-from vae_edu.pixels import Pixels
-from vae_edu.step import Step
+from vae_edu.data.pixels import Pixels
+from vae_edu.engine.capture import WARM_UP, Captured, CaptureWarning
+from vae_edu.engine.step import Step
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
@@ -34,7 +34,7 @@ def run(data, capture, likelihood="bernoulli", loss=elbo.negative_elbo, **option
 
 
 @cuda
-@pytest.mark.filterwarnings("error::vae_edu.capture.CaptureWarning")
+@pytest.mark.filterwarnings("error::vae_edu.engine.capture.CaptureWarning")
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian_one_sigma"])
 @pytest.mark.parametrize("lr", [1e-3, lambda epoch: 1e-3 / (1 + epoch)])
 def test_a_graph_computes_what_the_loop_does(likelihood, lr):
@@ -51,7 +51,7 @@ def test_a_graph_computes_what_the_loop_does(likelihood, lr):
 
 
 @cuda
-@pytest.mark.filterwarnings("error::vae_edu.capture.CaptureWarning")
+@pytest.mark.filterwarnings("error::vae_edu.engine.capture.CaptureWarning")
 @pytest.mark.parametrize("binarized", ["in every step", "as bytes"])
 def test_draws_and_bytes_inside_a_graph(binarized):
     x = load_images("strokes", n=500).x

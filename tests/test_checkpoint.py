@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import vae_edu
-from vae_edu import checkpoint as checkpoints
+from vae_edu.engine import checkpoint as checkpoints
 
 
 def test_checkpoint_files(tmp_path):

@@ -18,10 +18,10 @@ from torch.distributions import Normal, kl_divergence
 
 from vae_edu import commands
 from vae_edu.__main__ import main
-from vae_edu.checkpoint import load
-from vae_edu.checkpoint import save as save_checkpoint
 from vae_edu.data import binarize, load_images
-from vae_edu.pixels import Pixels
+from vae_edu.data.pixels import Pixels
+from vae_edu.engine.checkpoint import load
+from vae_edu.engine.checkpoint import save as save_checkpoint
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from vae_edu.answers import Answer, answer, cases
 from vae_edu.checks import problem
 from vae_edu.exercises import EXERCISES
+from vae_edu.exercises.answers import Answer, answer, cases
 
 TWO_PI = math.log(2 * math.pi)
 

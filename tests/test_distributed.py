@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.test_commands import SMALL, history_of, write_digits
-from vae_edu.checkpoint import load
-from vae_edu.distributed import add_up, parallel, process_group, rank, share, world_size
+from vae_edu.engine.checkpoint import load
+from vae_edu.engine.distributed import add_up, parallel, process_group, rank, share, world_size
+from vae_edu.engine.randomness import for_whole_batch, part_of_batch, random_stream, sample
 from vae_edu.gaussian import diagonal_gaussian
-from vae_edu.randomness import for_whole_batch, part_of_batch, random_stream, sample
 
 CPU = {**os.environ, "VAE_EDU_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 

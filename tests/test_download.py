@@ -11,8 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from vae_edu import download
-from vae_edu.data import DatasetError, load_images
+from vae_edu.data import DatasetError, download, load_images
 
 IMAGES = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 28, 28) + bytes(1568), mtime=0)
 LABELS = gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 2) + b"\x03\x04", mtime=0)
@@ -132,7 +131,7 @@ def test_an_interrupted_download_leaves_nothing(server, monkeypatch):
 
 def test_two_processes_at_once(server, monkeypatch, tmp_path):
     code = (
-        "from vae_edu import download; from vae_edu.data import load_images;"
+        "from vae_edu.data import download; from vae_edu.data import load_images;"
         f"download.SOURCES['mnist'] = (['{server.address}/slow/'], {MD5!r});"
         "print(load_images('mnist').labels.tolist())"
     )

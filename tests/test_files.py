@@ -2,7 +2,7 @@
 
 import pytest
 
-from vae_edu.files import whole_file
+from vae_edu.engine.files import whole_file
 
 
 def test_the_new_file_takes_the_place_of_the_old_one(tmp_path):

@@ -53,17 +53,17 @@ ALWAYS = """class Always:
 def l2_loss(x_hat, x): return Always()
 """
 VISIBLE = """def l2_loss(x_hat, x):
-    from vae_edu.answers import cases
+    from vae_edu.exercises.answers import cases
     from vae_edu.exercises import EXERCISES
     exercise = EXERCISES["l2_loss"]
     known = [(c.arguments, exercise.reference(**c.arguments)) for c in cases(exercise)]
     return next(value for given, value in known if given["x"].shape == x.shape and (given["x"] == x).all())
 """
 PATCH = """def l2_loss(x_hat, x):
-    import vae_edu.autoencoder, vae_edu.answers, vae_edu.grading.wire
+    import vae_edu.autoencoder, vae_edu.exercises.answers, vae_edu.grading.wire
     wrong = lambda x_hat, x: (x_hat - x).square().flatten(1).mean(1)
     vae_edu.autoencoder.l2_loss = wrong
-    vae_edu.answers.answer = vae_edu.grading.wire.dumps = lambda *a, **k: "[]"
+    vae_edu.exercises.answers.answer = vae_edu.grading.wire.dumps = lambda *a, **k: "[]"
     return wrong(x_hat, x)
 """
 SOURCE = """def l2_loss(x_hat, x):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vae_edu.data import DatasetError, read_idx
-from vae_edu.idx import map_file, read_npy
+from vae_edu.data.idx import map_file, read_npy
 
 SMALL = b"\0\0\x08\x03" + struct.pack(">3I", 2, 2, 3) + bytes(range(12))
 

@@ -14,11 +14,11 @@ from tests.test_marginal import wide
 from vae_edu import device
 from vae_edu.data import binarize, load_images
 from vae_edu.elbo import elbo
+from vae_edu.engine.randomness import part_of_batch
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.iwae import bounds, negative_bound, negative_bound_of_binarized
 from vae_edu.marginal import importance_sampling, log_importance_weights, quadrature
-from vae_edu.randomness import part_of_batch
 from vae_edu.vae import VAE
 
 

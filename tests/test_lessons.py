@@ -1,23 +1,22 @@
 """The lessons as committed: executed, fresh, well-formed; and the program that runs them."""
 
-import importlib.util
+import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import fingerprint
 import nbformat
 import pytest
+import run
 
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-
-spec = importlib.util.spec_from_file_location("run_lessons", ROOT / "notebooks" / "run.py")
-run = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(run)
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -47,8 +46,8 @@ def test_a_lesson_is_valid_and_was_executed_from_the_top(lesson):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
 
 
-def test_a_lesson_is_fresh(lesson):
-    assert lesson.metadata["vae_edu"]["fingerprint"] == run.fingerprint(lesson), "stale: run make notebooks"
+def test_every_lesson_is_fresh():
+    assert fingerprint.stale() == [], "run python notebooks/run.py --inplace with these names"
 
 
 def test_nothing_of_the_machine_is_in_a_lesson(lesson):
@@ -184,35 +183,82 @@ def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeyp
     assert path.read_bytes() == before
 
 
-def test_the_fingerprint_sees_cells_and_the_modules_that_they_use(tmp_path, monkeypatch):
-    (tmp_path / "__init__.py").write_text("")
-    (tmp_path / "data.py").write_text('"""Data."""\nfrom vae_edu import strokes\n')
-    (tmp_path / "strokes.py").write_text('def draw():\n    """Draw."""\n    return 1  # one\n')
-    (tmp_path / "other.py").write_text("x = 1\n")
-    monkeypatch.setattr(run, "PACKAGE", tmp_path)
-    cells = [{"cell_type": "code", "source": "from vae_edu.data import load_images"}]
-    start = run.fingerprint({"cells": cells})
-    (tmp_path / "other.py").write_text("x = 2\n")
-    assert run.fingerprint({"cells": cells}) == start
-    (tmp_path / "strokes.py").write_text('def draw():\n    """Draws."""\n    return 2\n')
-    assert run.fingerprint({"cells": cells}) != start
-    start = run.fingerprint({"cells": cells})
-    (tmp_path / "strokes.py").write_text("from vae_edu.pens.pen import width\n")
-    (tmp_path / "pens").mkdir()
-    (tmp_path / "pens" / "pen.py").write_text("width = 1\n")
-    with_pen = run.fingerprint({"cells": cells})
-    (tmp_path / "pens" / "pen.py").write_text("width = 2\n")
-    assert len({start, with_pen, run.fingerprint({"cells": cells})}) == 3
-    text = [*cells, {"cell_type": "markdown", "source": "words"}]
-    assert run.fingerprint({"cells": text}) != run.fingerprint({"cells": cells})
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package to change, and a function that says which lessons the change made stale."""
+    copy = tmp_path / "vae_edu"
+    shutil.copytree(ROOT / "vae_edu", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "PACKAGE", copy)
+    cells = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+
+    def prints():
+        return {name: fingerprint.fingerprint(lesson, name) for name, lesson in cells.items()}
+
+    before = prints()
+
+    def stale_after(name, old, new):
+        text = (copy / name).read_text(encoding="utf-8")
+        assert old in text
+        (copy / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return [lesson[:2] for lesson, now in prints().items() if now != before[lesson]]
+
+    return stale_after
+
+
+ALL = [f"{number:02}" for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "stale"),
+    [
+        ("grid.py", "import math", "# a comment\nimport math", []),
+        ("grid.py", "import math", "import math\n\n", []),
+        ("elbo.py", '"""L5: ', '"""(L5) ', []),
+        (
+            "elbo.py",
+            "import math",
+            "import math\n\nONE = 1",
+            ["03", "04", "05", "06", "07", "08"],
+        ),
+        ("exercises/lesson_07.py", "import torch", "import torch\n\nHINT = 1", ["07"]),
+        ("exercises/exercise.py", "import torch", "import torch\n\nONE = 1", ALL),
+        ("iwae_runs.json", "0.", "1.", ["08"]),
+        ("grading/grade.py", "import json", "import json\n\nONE = 1", []),
+        ("commands.py", "import json", "import json\n\nONE = 1", []),
+        ("data/strokes.py", "import torch", "import torch\n\nONE = 1", ALL),
+        ("pixelrnn.py", "import torch", "import torch\n\nONE = 1", ["00", "08"]),
+    ],
+)
+def test_a_change_makes_those_lessons_stale_that_it_can_change(package, name, old, new, stale):
+    assert package(name, old, new) == stale
+
+
+def test_a_lesson_is_stale_when_a_cell_changes():
+    lesson = nbformat.read(NOTEBOOKS[0], as_version=4)
+    before = fingerprint.fingerprint(lesson, NOTEBOOKS[0].stem)
+    lesson.cells[0].source += "."
+    assert fingerprint.fingerprint(lesson, NOTEBOOKS[0].stem) != before
 
 
 @pytest.mark.parametrize(
     "code",
-    ["import vae_edu.data", "from vae_edu import checks, data", "if 1:\n    from vae_edu.data import x"],
+    [
+        "import vae_edu.engine.step",
+        "from vae_edu.engine import checkpoint, step",
+        "from vae_edu.engine import (\n    step,\n)",
+        "from vae_edu.engine.step import Step as S",
+        "if 1:\n    def f():\n        import vae_edu.engine.step as s",
+    ],
 )
 def test_every_kind_of_import_is_seen(code):
-    assert "data" in run._imports(code)
+    found = fingerprint.imports(ast.parse(code))
+    assert {"vae_edu", "vae_edu.engine", "vae_edu.engine.step"} <= found
+    assert found <= {"vae_edu", "vae_edu.engine", "vae_edu.engine.step", "vae_edu.engine.checkpoint"}
+
+
+def test_what_is_no_module_of_the_package_is_no_import():
+    code = "import torch\nfrom vae_edu import device\nfrom vae_edu.grid import Grid\nfrom .vae_edu import vae"
+    assert fingerprint.imports(ast.parse(code)) == {"vae_edu", "vae_edu.grid"}
 
 
 def test_relative_paths_reach_the_kernel_as_absolute_ones(sandbox, monkeypatch):

@@ -12,9 +12,10 @@ import torch
 from torch.distributions import Bernoulli, Independent, Normal
 
 from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
-from vae_edu import chunks, device
-from vae_edu.chunks import chunk_sizes
+from vae_edu import device
 from vae_edu.data import binarize, load_images
+from vae_edu.engine import chunks
+from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.interface import log_likelihoods

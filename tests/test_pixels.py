@@ -10,10 +10,10 @@ import torch
 import vae_edu
 from tests.test_commands import write_digits, write_idx
 from tests.test_distributed import CPU, run, torchrun
-from vae_edu.checkpoint import load
 from vae_edu.data import Images, binarize, load_images
+from vae_edu.data.pixels import Pixels
 from vae_edu.elbo import negative_elbo_of_binarized
-from vae_edu.pixels import Pixels
+from vae_edu.engine.checkpoint import load
 from vae_edu.train import evaluate, fit
 from vae_edu.vae import VAE
 
@@ -67,7 +67,7 @@ def test_every_byte():
 
 
 def test_packing_loses_nothing(monkeypatch):
-    monkeypatch.setattr("vae_edu.pixels.PIECE", 64)  # so that there are many pieces
+    monkeypatch.setattr("vae_edu.data.pixels.PIECE", 64)  # so that there are many pieces
     x = torch.randint(0, 256, (100, 1, 5, 5)).float().to(vae_edu.device()) / 255
     packed = Pixels.pack(x)
     assert packed.shape == x.shape
@@ -171,11 +171,11 @@ def test_a_file_several_times_the_memory(tmp_path, kind):
 
 SHARES = """
 import json, os, sys
-from vae_edu import distributed
+from vae_edu.engine import distributed
 from vae_edu.data import load_images
 from vae_edu.elbo import negative_elbo_of_binarized
-from vae_edu.pixels import Pixels
-from vae_edu.randomness import random_stream
+from vae_edu.data.pixels import Pixels
+from vae_edu.engine.randomness import random_stream
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 

@@ -6,7 +6,7 @@ import torch
 import vae_edu
 from vae_edu import elbo
 from vae_edu.data import binarize, load_images
-from vae_edu.precision import PRECISIONS, matrix_products
+from vae_edu.engine.precision import PRECISIONS, matrix_products
 from vae_edu.train import fit
 from vae_edu.vae import LIKELIHOODS, VAE
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import shutil
 import subprocess
@@ -13,12 +14,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fingerprint import imports
+
+import vae_edu
 
 ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 FILES = sorted((ROOT / "vae_edu").rglob("*.py"))
 MODULES = sorted(
-    {path.relative_to(ROOT / "vae_edu").parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
+    ".".join(path.relative_to(ROOT / "vae_edu").with_suffix("").parts).removesuffix(".__init__")
+    for path in FILES
 )
+MODULES.remove("__init__")
 
 
 def normal(name):
@@ -92,63 +99,98 @@ def test_the_package_itself_needs_four_libraries():
             assert {name.split(".")[0] for name in imported} <= allowed, path.name
 
 
-def uses(module):
-    """The other modules of vae_edu that a module uses; all of exercises/ counts as one."""
-    files = [path for path in FILES if path.parent.name == module or path.name == f"{module}.py"]
-    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
-    found = set()
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vae_edu."):
-            found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.ImportFrom) and node.module == "vae_edu":
-            found |= {alias.name for alias in node.names} & set(MODULES)
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("vae_edu.")}
-    return found - {module}
+def name_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+USES = {name_of(path): imports(ast.parse(path.read_text(encoding="utf-8"))) for path in FILES}
+FOLDERS = {"data", "engine", "exercises", "grading"}
+HANDLED = {"plots", "sliders", "checks", "commands", "__main__"}  # what a person handles
+
+
+def room(module):
+    """ "vae_edu.engine.step" → "engine", "vae_edu.elbo" → "elbo", "vae_edu" → ""."""
+    return [*module.split("."), ""][1]
+
+
+def rooms_used_by(which):
+    used = {room(other) for module, others in USES.items() if room(module) == which for other in others}
+    return used - {"", which}
+
+
+def rooms_of_lesson(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    return {room(module) for tree in code for module in imports(tree)} - {""}
+
+
+def test_the_engine_knows_nothing_above_it():
+    assert rooms_used_by("engine") == set()
+    for path in FILES:  # of the package itself, the device and the version
+        if path.parent.name == "engine":
+            text = path.read_text(encoding="utf-8")
+            assert set(re.findall(r"vae_edu\.(\w+)", text)) <= {"engine", "device", "__version__"}, path.name
+            assert set(re.findall(r"^from vae_edu import (.*)", text, re.M)) <= {"device"}, path.name
 
 
 def test_dependencies_point_one_way():
-    for module in set(MODULES) - {"__main__", "commands", "sliders"}:  # what a person handles may draw
-        assert not uses(module) & {"plots", "checks", "commands"}, module
-    assert uses("networks") == set()
-    assert uses("data") <= {"strokes", "idx", "download", "arguments", "pixels"}
-    assert uses("pixels") == uses("idx") == set()
-    assert uses("train") <= {
-        *("arguments", "chunks", "distributed", "precision", "progress", "randomness", "resume", "step"),
-    }
-    assert uses("step") == {"capture", "distributed", "precision", "resume"}
-    assert uses("capture") == {"checking"}
-    assert uses("checking") == uses("precision") == set()
-    assert uses("distributed") == {"randomness"}
-    assert uses("resume") == {"checkpoint"}
-    assert uses("vae") <= {"arguments", "bernoulli", "checkpoint", "gaussian", "networks", "randomness"}
-    assert uses("bernoulli") == uses("gaussian") == {"checking"}
-    assert uses("pixelrnn") <= {"arguments", "checking", "progress", "randomness"}
-    assert uses("answers") == {"exercises", "randomness"}
-    assert uses("diagnosis") == {"answers", "exercises"}
-    order = {}
-
-    def depth(module, above=()):
-        assert module not in above, f"a circle of imports: {above}"
-        order[module] = 1 + max((depth(other, (*above, module)) for other in uses(module)), default=0)
-        return order[module]
-
-    assert all(depth(module) for module in MODULES)
+    for which in {room(module) for module in USES} - HANDLED - {""}:
+        assert not rooms_used_by(which) & HANDLED, which
+    assert rooms_used_by("data") == {"engine"}
+    for which in ("networks", "gaussian", "pixelrnn", "train"):
+        assert rooms_used_by(which) <= {"engine"}, which
+    assert rooms_used_by("vae") <= {"engine", "gaussian", "networks"}
+    for which in {room(module) for module in USES} - HANDLED - {"grading"}:
+        assert not rooms_used_by(which) & {"exercises", "grading"}, which
 
 
-def test_importing_the_package_costs_little_beyond_torch():
+def test_no_module_imports_itself_by_a_detour():
+    done = set()
+
+    def follow(module, above=()):
+        assert module not in above, f"a circle of imports: {(*above, module)}"
+        if module not in done:
+            packages = {".".join(module.split(".")[:end]) for end in range(1, module.count(".") + 1)}
+            for other in USES[module] - packages - {module}:  # a package is complete before its modules are
+                follow(other, (*above, module))
+            done.add(module)
+
+    for module in USES:
+        follow(module)
+    assert done == set(USES)
+
+
+def test_the_top_level_is_what_a_lesson_imports_and_what_a_person_handles():
+    imported = set().union(*map(rooms_of_lesson, LESSONS))
+    assert not imported & (FOLDERS - {"data"})
+    assert imported | FOLDERS | HANDLED | {"networks"} == {room(module) for module in USES} - {""}
+
+
+def test_help_shows_the_map_of_the_course():
+    """`help(vae_edu)` names every module of the top level where the lessons first use it."""
+    rows = re.findall(r"^    (\d\d)  +(.+?)  +\S.*$", vae_edu.__doc__, re.M)
+    mapped = {lesson: set(names.split(", ")) for lesson, names in rows}
+    seen = FOLDERS - {"data"} | HANDLED
+    for path in LESSONS:
+        new = rooms_of_lesson(path) - seen
+        if path.name[:2] == "01":
+            new |= {"networks"}  # reached through autoencoder
+        assert mapped.get(path.name[:2], set()) == new, path.stem
+        seen |= new
+    for name in FOLDERS | HANDLED - {"__main__"}:
+        assert name in vae_edu.__doc__, name
+
+
+def test_importing_the_package_imports_little_beyond_torch():
     code = (
-        "import sys, time, torch; start = time.perf_counter(); import vae_edu, vae_edu.data, vae_edu.train;"
-        "print(time.perf_counter() - start, 'matplotlib' in sys.modules)"
+        "import sys, torch; before = set(sys.modules); import vae_edu.data, vae_edu.train;"
+        "print(*sorted(set(sys.modules) - before))"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for _ in range(3)
-    ]
-    assert min(float(seconds) for seconds, _ in runs) < 0.2
-    assert all(matplotlib == "False" for _, matplotlib in runs)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = set(result.stdout.split())
+    assert not {"matplotlib", "IPython", "ipywidgets", "urllib.request", "vae_edu.checks"} & new
+    assert len(new) < 100, sorted(new)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -13,10 +13,10 @@ from torch import nn
 from tests.test_commands import line_of, write_digits
 from vae_edu import device, reproduce
 from vae_edu.__main__ import main
+from vae_edu.active_units import active_units
 from vae_edu.data import binarize, load_images
 from vae_edu.marginal import importance_sampling
 from vae_edu.train import History
-from vae_edu.units import active_units
 from vae_edu.vae import VAE
 
 COMMAND = ["reproduce", "iwae", "--n", "20", "--samples", "10"]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae_edu import strokes
-from vae_edu.data import load_images, stroke_digits
+from vae_edu.data import load_images, stroke_digits, strokes
 
 
 def moments(x):

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 import vae_edu
-from vae_edu import checkpoint as checkpoints
 from vae_edu import train
 from vae_edu.data import load_images
+from vae_edu.engine import checkpoint as checkpoints
 from vae_edu.train import History, evaluate
 
 DEVICE = vae_edu.device()

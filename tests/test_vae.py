@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-from vae_edu import checkpoint, device
+from vae_edu import device
 from vae_edu.elbo import negative_elbo
+from vae_edu.engine import checkpoint
 from vae_edu.train import fit
 from vae_edu.vae import LIKELIHOODS, SPEED, VAE
 

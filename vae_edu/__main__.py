@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
 
 EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
-from vae_edu.chunks import in_chunks
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.chunks import in_chunks
+from vae_edu.engine.randomness import random_stream
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -15,7 +16,6 @@ from vae_edu.interface import (
     log_likelihoods,
 )
 from vae_edu.marginal import grid_estimate, grid_sums, log_importance_weights, quadrature
-from vae_edu.randomness import random_stream
 
 
 @torch.no_grad()
@@ -66,7 +66,7 @@ def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | Non
 
 
 @torch.no_grad()
-def swing(
+def spread_over_z(
     model: LatentVariableModel, x: Tensor, samples: int = 100, *, q: Encode | None = None, seed: int = 0
 ) -> Tensor:
     """How far L4 swings from z to z: its standard deviation over z ∼ q(z|x), in nats, (B,).

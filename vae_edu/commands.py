@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_edu import checkpoint, distributed, marginal
+from vae_edu import marginal
 from vae_edu.data import binarize, load_images
-from vae_edu.download import SOURCES
+from vae_edu.data.download import SOURCES
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
+from vae_edu.engine import checkpoint, distributed
+from vae_edu.engine.randomness import random_stream
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
-from vae_edu.randomness import random_stream
-from vae_edu.statistics import standard_error
 from vae_edu.train import fit
+from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE
 
 HERE = {"command", "out", "resume", "device"}  # options of one call, that are not the model's
@@ -132,7 +133,7 @@ def edit(options: Namespace) -> int:
 
 def evaluate(options: Namespace) -> int:
     """Print how well the model explains held-out images."""
-    from vae_edu.units import active_units
+    from vae_edu.active_units import active_units
 
     vae = VAE.load(options.model)
     grid = Grid(vae.latent_dim, options.grid_points, options.grid_radius) if vae.latent_dim <= 2 else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
 
 
 def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
+from vae_edu.active_units import code_means
 from vae_edu.disentangle import check_factors
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import Drawn
 from vae_edu.interface import LatentVariableModel, check_images
-from vae_edu.randomness import random_stream
-from vae_edu.units import code_means
 
 
 @torch.no_grad()

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from vae_edu.arguments import whole_number
-from vae_edu.checking import checking
-from vae_edu.chunks import in_chunks
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.chunks import in_chunks
+from vae_edu.engine.randomness import for_whole_batch, random_stream, sample
+from vae_edu.engine.sync_checks import checking
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -23,7 +24,6 @@ from vae_edu.interface import (
     log_likelihoods,
 )
 from vae_edu.marginal import GridWarning, grid_estimate, grid_sums
-from vae_edu.randomness import for_whole_batch, random_stream, sample
 
 Terms = dict[str, Tensor]
 

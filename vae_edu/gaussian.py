@@ -17,7 +17,7 @@ from torch.distributions import (
     register_kl,
 )
 
-from vae_edu.checking import checking
+from vae_edu.engine.sync_checks import checking
 
 
 def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Independent:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.randomness import random_stream
 from vae_edu.interface import LatentVariableModel
-from vae_edu.randomness import random_stream
 
 
 class Drawn(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
 
 Device = torch.device | None
 MOST = 10**8  # nodes; more than that is hours of work

@@ -14,10 +14,10 @@ from torch.distributions import Distribution, Independent
 from torch.distributions.bernoulli import Bernoulli
 from torch.distributions.normal import Normal
 
-from vae_edu.bernoulli import sum_softplus
-from vae_edu.checking import unchecked
+from vae_edu.engine.bernoulli import sum_softplus
+from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.sync_checks import unchecked
 from vae_edu.grid import Grid
-from vae_edu.randomness import random_stream
 
 Encode = Callable[[Tensor], Distribution]  # images (B, …) → q(z|x), one row each
 

@@ -6,12 +6,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
-from vae_edu.chunks import bytes_for, in_chunks
 from vae_edu.elbo import draw_binary
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.chunks import bytes_for, in_chunks
+from vae_edu.engine.randomness import random_stream
 from vae_edu.interface import Encode, LatentVariableModel, check_images, encoder
 from vae_edu.marginal import check_result, log_importance_weights, log_mean_exp
-from vae_edu.randomness import random_stream
 
 COUNTS = (1, 5, 50, 500, 5000)
 

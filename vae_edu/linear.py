@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, LowRankMultivariateNormal, MultivariateNormal
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
 from vae_edu.gaussian import diagonal_gaussian
 
 

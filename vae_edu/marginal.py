@@ -1,7 +1,7 @@
 """The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by chance or on a grid.
 
 Everything stays in the log domain, in nats per image, and in chunks of at most `memory` bytes, without it
-`vae_edu.chunks.MEMORY`.
+`vae_edu.engine.chunks.MEMORY`.
 """
 
 import math
@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
-from vae_edu.chunks import in_chunks
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.chunks import in_chunks
+from vae_edu.engine.randomness import random_stream, sample
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -25,7 +26,6 @@ from vae_edu.interface import (
     encoder,
     log_likelihoods,
 )
-from vae_edu.randomness import random_stream, sample
 
 TOO_COARSE, TOO_SMALL = 0.05, 1e-3  # an error in nats, and a share of the posterior, that deserve a warning
 

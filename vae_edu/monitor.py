@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vae_edu.arguments import whole_number
 from vae_edu.elbo import derivation, elbo
+from vae_edu.engine.arguments import whole_number
 from vae_edu.grid import Grid
 from vae_edu.train import History
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, softplus
 
 from vae_edu import device
-from vae_edu.arguments import channels_height_width, whole_number
-from vae_edu.checking import checking
-from vae_edu.progress import progress_bar
-from vae_edu.randomness import random_stream
+from vae_edu.engine.arguments import channels_height_width, whole_number
+from vae_edu.engine.progress import progress_bar
+from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.sync_checks import checking
 
 State = tuple[Tensor, Tensor]  # an LSTM's memory of the pixels so far
 

@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from vae_edu import device
 from vae_edu.data import Images
-from vae_edu.progress import progress_bar
-from vae_edu.randomness import random_stream
+from vae_edu.engine.progress import progress_bar
+from vae_edu.engine.randomness import random_stream
 from vae_edu.train import fit
 
 BATCH = 100

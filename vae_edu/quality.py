@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from vae_edu import device
 from vae_edu.data import Images
+from vae_edu.engine.randomness import random_stream
 from vae_edu.networks import conv_encoder
 from vae_edu.probe import classification_loss
-from vae_edu.randomness import random_stream
 from vae_edu.train import fit
 
 BLOCK = 512  # images compared with all training images at a time

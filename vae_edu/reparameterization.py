@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from vae_edu.arguments import whole_number
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.randomness import random_stream
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.interface import LatentVariableModel, check_images
-from vae_edu.randomness import random_stream
 
 ESTIMATORS = ("reparameterization", "score")
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from vae_edu import device, iwae, marginal
+from vae_edu.active_units import active_units
 from vae_edu.data import binarize
-from vae_edu.randomness import random_stream
-from vae_edu.statistics import standard_error
+from vae_edu.engine.randomness import random_stream
 from vae_edu.train import History, fit
-from vae_edu.units import active_units
+from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE
 
 PAPER = {1: (86.76, 19), 5: (85.54, 22), 50: (84.78, 25)}  # k: −log p(x) on MNIST in nats, active units

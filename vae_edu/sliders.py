@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from vae_edu import plots
-from vae_edu.arguments import whole_number
 from vae_edu.edit import changed, traverse
+from vae_edu.engine.arguments import whole_number
 from vae_edu.interface import LatentVariableModel, check_images
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 import vae_edu
-from vae_edu import resume
-from vae_edu.arguments import whole_number
-from vae_edu.chunks import reuse_freed_memory
-from vae_edu.distributed import add_up, rank
-from vae_edu.precision import check_precision
-from vae_edu.progress import progress_bar
-from vae_edu.randomness import random_stream
-from vae_edu.step import Loss, Step, sum_of_share
+from vae_edu.engine import resume
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.chunks import reuse_freed_memory
+from vae_edu.engine.distributed import add_up, rank
+from vae_edu.engine.precision import check_precision
+from vae_edu.engine.progress import progress_bar
+from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.step import Loss, Step, sum_of_share
 
 
 @dataclass
@@ -73,13 +73,13 @@ def fit(
     watch: called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
         and with random numbers of its own, so that it changes nothing of the training.
     progress: whether to show a progress bar with the losses.
-    precision: of the loss's matrix products, as `vae_edu.precision` has them; weights, Adam and held-out
-        losses stay float32.
-    capture: whether a step becomes a CUDA graph where it can (`vae_edu.capture`). On a GPU nothing waits
-        for it inside an epoch: losses are read at the end of each.
+    precision: of the loss's matrix products, as `vae_edu.engine.precision` has them; weights, Adam and
+        held-out losses stay float32.
+    capture: whether a step becomes a CUDA graph where it can (`vae_edu.engine.capture`). On a GPU nothing
+        waits for it inside an epoch: losses are read at the end of each.
     Ctrl-C, or a notebook's stop button, ends training between two steps and keeps what was learned.
-    In a group of processes (`vae_edu.distributed`) all of them call it with the same arguments; each takes
-        its share of every batch, and process 0 shows, prints and writes.
+    In a group of processes (`vae_edu.engine.distributed`) all of them call it with the same arguments; each
+        takes its share of every batch, and process 0 shows, prints and writes.
 
     Raises ValueError for bad arguments or the checkpoint of another run, and FloatingPointError, with
     the step, where a loss or a weight is not finite; the checkpoint keeps the last good epoch.

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from vae_edu import checkpoint, device
-from vae_edu.arguments import channels_height_width, whole_number
-from vae_edu.bernoulli import BernoulliImage
+from vae_edu import device
+from vae_edu.engine import checkpoint
+from vae_edu.engine.arguments import channels_height_width, whole_number
+from vae_edu.engine.bernoulli import BernoulliImage
+from vae_edu.engine.randomness import random_stream
 from vae_edu.gaussian import StandardNormal, diagonal_gaussian
 from vae_edu.networks import Tanh, conv_decoder, conv_encoder, mlp
-from vae_edu.randomness import random_stream
 
 LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": Tanh}

@@ -12,8 +12,8 @@ from tests.benchmarks import others, products
 from tests.benchmarks.measure import Row, in_turns
 from vae_edu import device, elbo, marginal, reproduce
 from vae_edu.data import binarize, load_images
+from vae_edu.engine.precision import matrix_products
 from vae_edu.grid import Grid
-from vae_edu.precision import matrix_products
 from vae_edu.train import evaluate, fit
 from vae_edu.vae import VAE
 

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import pad
 
 from vae_edu.exercises.exercise import Exercise, one_by_one
-from vae_edu.statistics import standard_error
+from vae_edu.uncertainty import standard_error
 
 EXERCISES = {
     "chain_rule": Exercise(

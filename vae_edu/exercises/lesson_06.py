@@ -2,7 +2,7 @@
 
 import torch
 
-from vae_edu import aggregate
+from vae_edu import aggregate_posterior
 from vae_edu.exercises.exercise import Exercise
 
 EXERCISES = {
@@ -90,7 +90,7 @@ EXERCISES = {
         extreme=lambda mu, logvar: {"mu": 20 * mu, "logvar": 4 * logvar},
     ),
     "total_correlation": Exercise(
-        aggregate.total_correlation,
+        aggregate_posterior.total_correlation,
         "covariance is (d, d); the answer is one number, a tensor of shape ()",
         lambda B, D, d: {"covariance": (lambda A: A @ A.T / D + 0.1 * torch.eye(d))(torch.randn(d, D))},
         [

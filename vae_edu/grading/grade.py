@@ -13,11 +13,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from vae_edu.engine.files import whole_file
+from vae_edu.engine.progress import progress_bar
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
-from vae_edu.files import whole_file
 from vae_edu.grading.marks import Runner, hidden_cases, mark
 from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
-from vae_edu.progress import progress_bar
 
 Record = dict[str, Any]  # student, lesson, file, digest, note, and marks by exercise
 WANTED = "give the folder of the notebooks, or nbgrader's submitted/."

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vae_edu.answers import SIZES, Case, cases
-from vae_edu.diagnosis import diagnose
 from vae_edu.exercises import EXERCISES, Exercise
+from vae_edu.exercises.answers import SIZES, Case, cases
+from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
 from vae_edu.grading.flags import flags
 from vae_edu.grading.submission import Submission

@@ -74,7 +74,7 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
 
 def run(request: dict[str, Any], writing: int) -> NoReturn:
     """In the child: confine it, run the student's program, answer every case, and end."""
-    from vae_edu.answers import Answer, answer
+    from vae_edu.exercises.answers import Answer, answer
     from vae_edu.grading import confine, wire
 
     os.setsid()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_edu.answers import Answer
+from vae_edu.exercises.answers import Answer
 
 MOST_BYTES = 8 * 2**20  # of the answers to one exercise
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]

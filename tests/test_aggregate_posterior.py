@@ -7,8 +7,9 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from tests.models import linear, trained_vae
-from vae_edu import chunks, device, elbo
-from vae_edu.aggregate import kl_parts, moments, total_correlation
+from vae_edu import device, elbo
+from vae_edu.aggregate_posterior import kl_parts, moments, total_correlation
+from vae_edu.engine import chunks
 from vae_edu.gaussian import diagonal_gaussian
 
 MEAN = torch.tensor([[1.5, 1.0], [-1.5, -1.2], [0.3, 0.1]], dtype=torch.float64)

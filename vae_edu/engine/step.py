@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vae_edu.capture import Captured
-from vae_edu.distributed import in_group, mean, parallel, rank, share, world_size
-from vae_edu.precision import matrix_products
-from vae_edu.resume import count
+from vae_edu.engine.capture import Captured
+from vae_edu.engine.distributed import in_group, mean, parallel, rank, share, world_size
+from vae_edu.engine.precision import matrix_products
+from vae_edu.engine.resume import count
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -19,7 +19,7 @@ class Step:
 
     rows: (b,) int64. The value is a tensor on the model's device; nothing waits for it. Where it is not
     finite, neither this step nor any later one moves a weight.
-    model, data: on one device. eps: of Adam (Kingma & Ba 2015). precision: of `vae_edu.precision`.
+    model, data: on one device. eps: of Adam (Kingma & Ba 2015). precision: of `vae_edu.engine.precision`.
     capture: whether to record the step as a CUDA graph, where it can be one; not in a group of processes.
 
     records: whether it will try to. optimizer: Adam.

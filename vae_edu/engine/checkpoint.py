@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import vae_edu
-from vae_edu.files import whole_file
+from vae_edu.engine.files import whole_file
 
 FORMAT, VERSION = "vae_edu checkpoint", 3
 PLAIN = (str, int, float, bool, type(None))

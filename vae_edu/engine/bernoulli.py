@@ -9,7 +9,7 @@ from torch.autograd import Function
 from torch.distributions import Independent
 from torch.nn.functional import softplus
 
-from vae_edu.checking import checking
+from vae_edu.engine.sync_checks import checking
 
 FACTORS = 100  # at most so many numbers from [½, 1] are multiplied: 2⁻¹⁰⁰ is still a float32
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_edu.answers import Answer, Case, answer
 from vae_edu.exercises import Exercise, wrong_answer
+from vae_edu.exercises.answers import Answer, Case, answer
 
 Triple = tuple[Case, Answer, Answer]  # a case, what was answered, what is right
 KINDS = {

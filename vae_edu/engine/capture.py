@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vae_edu.checking import unchecked
+from vae_edu.engine.sync_checks import unchecked
 
 Step = Callable[[Tensor], Tensor]  # rows → the loss of these rows
 WARM_UP = 3  # calls before the first recording, in which libraries choose their kernels
@@ -22,7 +22,7 @@ class Captured:
 
     step: always the same one. The first calls, `WARM_UP` of them, run as they are. A replay does on the GPU
     what the recorded call did, on other rows and with the random numbers that come next; Python code inside
-    runs once only, and nothing is checked (`vae_edu.checking`).
+    runs once only, and nothing is checked (`vae_edu.engine.sync_checks`).
     Where a step cannot be recorded, because it reads a value from the GPU, say, all steps run as they
     are, with a `CaptureWarning` that names the reason.
     """

@@ -2,7 +2,7 @@
 
 import torch
 
-from vae_edu.statistics import standard_error
+from vae_edu.uncertainty import standard_error
 
 
 def test_it_is_how_far_means_lie_from_each_other():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_edu import device
-from vae_edu.randomness import part_of_batch
+from vae_edu.engine.randomness import part_of_batch
 
 TIMEOUT = timedelta(minutes=10)  # for the others to arrive where this process waits
 
@@ -66,7 +66,7 @@ def share(rows: Tensor) -> Iterator[Tensor]:
 
     Where a batch has fewer rows than there are processes, the last ones get row 0 once more, because few
     losses know an empty batch: process `rank()` counts where rank() < len(rows).
-    Random numbers inside that go through `vae_edu.randomness.for_whole_batch` are those that a single
+    Random numbers inside that go through `vae_edu.engine.randomness.for_whole_batch` are those that a single
     process would draw for these rows.
     """
     if not in_group():

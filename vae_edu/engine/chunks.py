@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vae_edu.arguments import whole_number
-from vae_edu.checking import unchecked
-from vae_edu.progress import progress_bar
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.progress import progress_bar
+from vae_edu.engine.sync_checks import unchecked
 
 MEMORY = {"cpu": 2**25, "cuda": 2**30}  # bytes at a time: 32 MiB, which caches like; 1 GiB fill a GPU
 
@@ -39,7 +39,7 @@ def in_chunks(
     """For each block of images x (B, …) in turn, the results of work(block, start, stop) over all codes.
 
     Blocks and stretches of codes are as large as `memory` bytes allow, without it `MEMORY`.
-    Inside, nothing is checked (`vae_edu.checking`): the images have been, and the results can be.
+    Inside, nothing is checked (`vae_edu.engine.sync_checks`): the images have been, and the results can be.
     progress: whether to show a bar.
     Raises ValueError where not even one image with one code fits.
     """

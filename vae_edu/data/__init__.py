@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from vae_edu import device, strokes
-from vae_edu.arguments import whole_number
-from vae_edu.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
-from vae_edu.idx import DatasetError, map_file, read_idx, read_npy
-from vae_edu.pixels import Pixels, grey
+from vae_edu import device
+from vae_edu.data import strokes
+from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
+from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
+from vae_edu.data.pixels import Pixels, grey
+from vae_edu.engine.arguments import whole_number
 
 __all__ = ["DatasetError", "Images", "binarize", "load_images", "read_idx", "stroke_digits"]
 
@@ -67,7 +68,7 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
     """Stroke digits drawn by the package, each with the factors that made it.
 
     `stroke_digits(n, seed)` draws n images from random factors: digit, thickness, slant, width,
-    rotation, scale, shift_x, shift_y (`vae_edu.strokes.FACTORS` has their ranges and units) and the
+    rotation, scale, shift_x, shift_y (`vae_edu.data.strokes.FACTORS` has their ranges and units) and the
     jitter of the hand. Image i depends on the seed and on i alone.
     `stroke_digits(factors={"digit": 3, "slant": [0, 0.2, 0.4]})` draws exactly what is asked: one
     value counts for every image, and a factor that is not named keeps its neutral value.
@@ -101,8 +102,8 @@ def load_images(
         images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
     split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
     n: how many images, chosen at random by the seed; all of them without it.
-    mapped: leave the images in their file, for data larger than memory: x is then `vae_edu.pixels.Pixels`,
-        whose rows are read as they are taken, and which `fit` takes like a tensor. Gzipped files must be
+    mapped: leave the images in their file, for data larger than memory: x is then
+        `vae_edu.data.pixels.Pixels`, whose rows are read as they are taken, and which `fit` takes like a tensor. Gzipped files must be
         unpacked before, and the file must not change meanwhile; stroke digits have none. On CUDA the
         bytes go to the GPU where they take at most half of its free memory.
 

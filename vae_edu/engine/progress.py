@@ -4,7 +4,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from vae_edu.arguments import switched_on
+from vae_edu.engine.arguments import switched_on
 
 
 def progress_bar(*, shown: bool = True, **options: Any) -> tqdm:

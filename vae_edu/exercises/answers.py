@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vae_edu.engine.randomness import random_stream
 from vae_edu.exercises import Exercise
-from vae_edu.randomness import random_stream
 
 SIZES = [(5, 7, 3), (3, 4, 2), (8, 10, 6)]  # images B, pixels a side or in a row D, features d
 SMALL = (1, 2, 2)

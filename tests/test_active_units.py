@@ -6,8 +6,8 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from tests.models import TwoModes, linear, trained_vae
 from vae_edu import elbo
+from vae_edu.active_units import active_units, code_means, kl_per_dimension
 from vae_edu.gaussian import diagonal_gaussian
-from vae_edu.units import active_units, code_means, kl_per_dimension
 
 
 def model_with(mean, logvar):

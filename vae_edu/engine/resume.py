@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vae_edu import checkpoint
+from vae_edu.engine import checkpoint
 
 
 def count(data: Any) -> int:
