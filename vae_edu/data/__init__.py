@@ -103,9 +103,9 @@ def load_images(
     split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
     n: how many images, chosen at random by the seed; all of them without it.
     mapped: leave the images in their file, for data larger than memory: x is then
-        `vae_edu.data.pixels.Pixels`, whose rows are read as they are taken, and which `fit` takes like a tensor. Gzipped files must be
-        unpacked before, and the file must not change meanwhile; stroke digits have none. On CUDA the
-        bytes go to the GPU where they take at most half of its free memory.
+        `vae_edu.data.pixels.Pixels`, whose rows are read as they are taken, and which `fit` takes like a
+        tensor. Gzipped files must be unpacked before, and the file must not change meanwhile; stroke digits
+        have none. On CUDA the bytes go to the GPU where they take at most half of its free memory.
 
     Raises ValueError or DatasetError in one sentence; no file is left half-written.
     """
