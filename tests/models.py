@@ -29,7 +29,7 @@ def draws(model, n, seed=0):
 
 
 def trained_vae(*arguments, **options):
-    """A copy of a 2-D VAE trained on a data set, and held-out images for it; see `_trained` for the arguments."""
+    """A copy of a 2-D VAE trained on a data set, and held-out images for it. Arguments: see `_trained`."""
     torch.manual_seed(0)  # whether or not the model is trained now
     return copy.deepcopy(_trained(*arguments, **options))
 

@@ -50,9 +50,9 @@ def numbers(vae, history):
 
 def codes_and_likelihoods(vae):
     """What a saved model makes of the first four images: the means of q(z|x), and log p(x|z = 0)."""
-    x = (images()[:4] > 0.5).float()
+    x, z = (images()[:4] > 0.5).float(), torch.zeros(4, 2)
     with torch.no_grad():
-        return {"mu": vae.encode(x).mean.tolist(), "log_p": vae.decode(torch.zeros(4, 2)).log_prob(x).tolist()}
+        return {"mu": vae.encode(x).mean.tolist(), "log_p": vae.decode(z).log_prob(x).tolist()}
 
 
 if __name__ == "__main__":
