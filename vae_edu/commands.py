@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vae_edu import marginal
-from vae_edu.data import binarize, load_images
+from vae_edu.data import binarize, load_images, map_images
 from vae_edu.data.download import SOURCES
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
@@ -38,7 +38,8 @@ def train(options: Namespace) -> int:
     if options.network == "mlp" and options.hidden is None:
         options.hidden = [500, 500]  # the way from two numbers to 784 pixels takes two layers
     with distributed.process_group():
-        images = load_images(options.data, n=options.n, mapped=options.mapped).x
+        images = (map_images if options.mapped else load_images)(options.data, n=options.n)
+        images = images if options.mapped else images.x
         x = binarize(images) if options.binarize == "half" else images
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
         test = _held_out(options.data, options.binarize)
