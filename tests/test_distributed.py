@@ -100,7 +100,7 @@ def test_a_vae_trains_as_well_as_in_one_process(tmp_path, folder, options):
     standard_error = difference.std() / math.sqrt(len(difference))
     assert 0 < standard_error < 0.02 * abs(one["train"][0])
     assert abs(difference.mean()) < 5 * standard_error
-    assert two["held_out"][-1] == pytest.approx(one["held_out"][-1], rel=0.02)
+    assert two["held_out"][-1] == pytest.approx(one["held_out"][-1], rel=0.1)
 
 
 def test_resumed_equals_uninterrupted(tmp_path, folder):
