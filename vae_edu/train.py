@@ -143,7 +143,8 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     In a group of processes all of them call it. Raises ValueError for empty data.
     """
     _check_data(data)
-    device = next((weight.device for weight in model.parameters()), vae_edu.device())
+    weight = next(model.parameters(), None)
+    device = vae_edu.device() if weight is None else weight.device
     data = _to(device, data)
     total = 0.0
     with random_stream(seed), _evaluation(model):

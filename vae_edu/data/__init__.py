@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from vae_edu import device
+import vae_edu
 from vae_edu.data import strokes
 from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
 from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
@@ -64,7 +64,12 @@ class Images:
         return Images(change(self.x), change(self.labels), factors)
 
 
-def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = None) -> Images:
+def stroke_digits(
+    n: int | None = None,
+    seed: int = 0,
+    factors: dict | None = None,
+    device: torch.device | str | None = None,
+) -> Images:
     """Stroke digits drawn by the package, each with the factors that made it.
 
     `stroke_digits(n, seed)` draws n images from random factors: digit, thickness, slant, width,
@@ -83,7 +88,7 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
             raise ValueError(
                 f"n = {n} contradicts the {len(table['digit'])} images of the factors: leave n out."
             )
-    return Images(strokes.draw(table), table["digit"], table).to(device())
+    return Images(strokes.draw(table), table["digit"], table).to(vae_edu.device(device))
 
 
 def load_images(
@@ -92,6 +97,7 @@ def load_images(
     n: int | None = None,
     seed: int = 0,
     mapped: bool = False,
+    device: torch.device | str | None = None,
 ) -> Images:
     """Load a data set by name, or the four IDX or .npy files of a folder, onto `vae_edu.device()`.
 
@@ -107,9 +113,11 @@ def load_images(
         tensor. Gzipped files must be unpacked before, and the file must not change meanwhile; stroke digits
         have none. On CUDA the bytes go to the GPU where they take at most half of its free memory.
 
+    device: where the images are, `vae_edu.device()` by default.
+
     Raises ValueError or DatasetError in one sentence; no file is left half-written.
     """
-    name = name or os.environ.get("VAE_EDU_DATASET") or "strokes"
+    name = name or default_name()
     if split not in FILES:
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
     n = None if n is None else whole_number("n", n, 1)
@@ -119,7 +127,7 @@ def load_images(
             raise ValueError(
                 "stroke digits are drawn, not read: leave mapped out, or name a folder of files."
             )
-        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
+        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
     x_path, labels_path = (_locate(name, file) for file in FILES[split])
     x, labels = map_file(x_path) if mapped else _read(x_path), _read(labels_path)
     _check(x, x_path, labels, labels_path)
@@ -130,10 +138,16 @@ def load_images(
             raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
         keep = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
         labels = labels[keep]
-    labels = labels.long().to(device())
+    device = vae_edu.device(device)
+    labels = labels.long().to(device)
     if mapped:
-        return Images(Pixels(x, keep).to(device()), labels)
-    return Images(grey((x if keep is None else x[keep]).to(device())), labels)
+        return Images(Pixels(x, keep).to(device), labels)
+    return Images(grey((x if keep is None else x[keep]).to(device)), labels)
+
+
+def default_name() -> str:
+    """The data set that `load_images` loads by default: $VAE_EDU_DATASET, or else strokes."""
+    return os.environ.get("VAE_EDU_DATASET") or "strokes"
 
 
 def binarize(x: Tensor, seed: int | None = None) -> Tensor:

@@ -17,7 +17,7 @@ TIMEOUT = timedelta(minutes=10)  # for the others to arrive where this process w
 
 
 @contextmanager
-def process_group() -> Iterator[None]:
+def process_group(name: str | None = None) -> Iterator[None]:
     """The group of the processes that torchrun started, on one GPU each or on the CPU; otherwise nothing.
 
     Raises ValueError where there are more processes than GPUs.
@@ -28,7 +28,7 @@ def process_group() -> Iterator[None]:
     local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if local < gpus:
         torch.cuda.set_device(local)  # from now on "cuda" is this one
-    cuda = device().type == "cuda"
+    cuda = device(name).type == "cuda"
     if cuda and local >= gpus:
         raise ValueError(
             f"{gpus} GPUs are too few for process {local}: lower --nproc-per-node, or set VAE_EDU_DEVICE=cpu."
@@ -82,7 +82,8 @@ def add_up(value: float) -> float:
     """The sum of the processes' values; the value itself without a group. Every process must call it."""
     if not in_group():
         return value
-    total = torch.tensor(value, dtype=torch.float64, device=device())
+    where = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    total = torch.tensor(value, dtype=torch.float64, device=where)
     dist.all_reduce(total)
     return total.item()
 
