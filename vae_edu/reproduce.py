@@ -1,4 +1,4 @@
-"""A published table, computed again: Burda et al. (2016), Importance weighted autoencoders, one code layer."""
+"""A published table, computed again: Burda et al. (2016), Importance weighted autoencoders."""
 
 import json
 import math
@@ -72,8 +72,8 @@ def train(
 ) -> History:
     """Maximize the bound with k samples on images drawn anew from grey x.
 
-    Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. vae.about["training_minutes"] holds the minutes
-    of all whole epochs, also of those before an interruption.
+    Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. `vae.about["training_minutes"]` holds the
+    minutes of all whole epochs, also of those before an interruption.
 
     Args:
         vae: Changed in place.
