@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from vae_edu import device
+import vae_edu
 from vae_edu.data import strokes
 from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
 from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
@@ -72,14 +72,20 @@ class Images:
         return Images(change(self.x), change(self.labels), factors)
 
 
-def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = None) -> Images:
+def stroke_digits(
+    n: int | None = None,
+    seed: int = 0,
+    factors: dict | None = None,
+    device: torch.device | str | None = None,
+) -> Images:
     """Stroke digits drawn by the package, each with the factors that made it.
 
     `stroke_digits(n, seed)` draws n images from random factors: digit, thickness, slant, width,
     rotation, scale, shift_x, shift_y (`vae_edu.data.strokes.FACTORS` has their ranges and units) and the
     jitter of the hand. Image i depends on the seed and on i alone.
     `stroke_digits(factors={"digit": 3, "slant": [0, 0.2, 0.4]})` draws exactly what is asked: one
-    value counts for every image, and a factor that is not named keeps its neutral value.
+    value counts for every image, and a factor that is not named keeps its neutral value. The images are on
+    `device`, `vae_edu.device()` by default.
 
     Returns:
         Images with x (n, 1, 28, 28).
@@ -95,13 +101,17 @@ def stroke_digits(n: int | None = None, seed: int = 0, factors: dict | None = No
             raise ValueError(
                 f"n = {n} contradicts the {len(table['digit'])} images of the factors: leave n out."
             )
-    return Images(strokes.draw(table), table["digit"], table).to(device())
+    return Images(strokes.draw(table), table["digit"], table).to(vae_edu.device(device))
 
 
 def load_images(
-    name: str | Path | None = None, split: str = "train", n: int | None = None, seed: int = 0
+    name: str | Path | None = None,
+    split: str = "train",
+    n: int | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> Images:
-    """Load a data set by name, or the four IDX or .npy files of a folder, onto `vae_edu.device()`.
+    """Load a data set by name, or the four IDX or .npy files of a folder.
 
     A folder's .npy files are train-images.npy, train-labels.npy, t10k-images.npy and t10k-labels.npy:
     images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
@@ -113,6 +123,7 @@ def load_images(
         split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
+        device: Where the images are, `vae_edu.device()` by default.
 
     Raises:
         ValueError: For bad arguments.
@@ -120,13 +131,18 @@ def load_images(
     """
     name, n, seed = _checked(name, split, n, seed)
     if name == "strokes":
-        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"))
+        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
     x, labels, rows = _read(name, split, n, seed, read=_read_file)
-    return Images(grey((x if rows is None else x[rows]).to(device())), labels)
+    images = Images(x if rows is None else x[rows], labels).to(vae_edu.device(device))
+    return Images(grey(images.x), images.labels)
 
 
 def map_images(
-    folder: str | Path | None = None, split: str = "train", n: int | None = None, seed: int = 0
+    folder: str | Path | None = None,
+    split: str = "train",
+    n: int | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> MappedImages:
     """The images of `load_images` left in their file, for data larger than memory.
 
@@ -139,6 +155,7 @@ def map_images(
         split: "train" or "test".
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
+        device: Where images come out, `vae_edu.device()` by default.
 
     Raises:
         ValueError: For bad arguments.
@@ -148,7 +165,12 @@ def map_images(
     if name == "strokes":
         raise ValueError("stroke digits are drawn, not read: use load_images, or name a folder of files.")
     x, labels, rows = _read(name, split, n, seed, read=map_file)
-    return MappedImages(x, labels, rows).to(device())
+    return MappedImages(x, labels, rows).to(vae_edu.device(device))
+
+
+def default_name() -> str:
+    """The data set that `load_images` loads by default: $VAE_EDU_DATASET, or else strokes."""
+    return os.environ.get("VAE_EDU_DATASET") or "strokes"
 
 
 def binarize(x: Tensor, seed: int | None = None) -> Tensor:
@@ -181,7 +203,7 @@ def _checked(
     if split not in FILES:
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
     n = None if n is None else whole_number("n", n, 1)
-    return name or os.environ.get("VAE_EDU_DATASET") or "strokes", n, whole_number("seed", seed, 0)
+    return name or default_name(), n, whole_number("seed", seed, 0)
 
 
 def _read(
@@ -193,11 +215,11 @@ def _read(
     _check(x, x_path, labels, labels_path)
     x = x[:, None] if x.dim() == 3 else x
     if n is None:
-        return x, labels.long().to(device()), None
+        return x, labels.long(), None
     if n > len(x):
         raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
-    return x, labels[rows].long().to(device()), rows
+    return x, labels[rows].long(), rows
 
 
 def _locate(name: str | Path, file: str) -> Path:

@@ -57,7 +57,7 @@ class MappedImages:
         file, and images are copied as they are taken.
         """
         device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
-        if device == self.device:
+        if device == self.device == self.labels.device:
             return self
         content, rows = self._content, self._rows
         size = len(self) * content[0].numel()

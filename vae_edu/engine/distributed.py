@@ -22,11 +22,14 @@ TIMEOUT = timedelta(minutes=10)  # how long a process waits for the others
 
 
 @contextmanager
-def process_group() -> Iterator[None]:
+def process_group(name: str | torch.device | None = None) -> Iterator[None]:
     """The group of the processes that torchrun started, one GPU each or on the CPU; without it, nothing.
 
+    Args:
+        name: Of the device, `vae_edu.device()` by default.
+
     Raises:
-        ValueError: if there are more processes than GPUs.
+        ValueError: If there are more processes than GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
@@ -34,7 +37,7 @@ def process_group() -> Iterator[None]:
     local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if local < gpus:
         torch.cuda.set_device(local)  # from now on "cuda" is this one
-    cuda = device().type == "cuda"
+    cuda = device(name).type == "cuda"
     if cuda and local >= gpus:
         raise ValueError(
             f"{gpus} GPUs are too few for process {local}: lower --nproc-per-node, or set VAE_EDU_DEVICE=cpu."
@@ -85,7 +88,8 @@ def add_up(value: float) -> float:
     """The sum of the processes' values; without a group the value. Every process must call it."""
     if not in_group():
         return value
-    total = torch.tensor(value, dtype=torch.float64, device=device())
+    where = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    total = torch.tensor(value, dtype=torch.float64, device=where)
     dist.all_reduce(total)
     return total.item()
 

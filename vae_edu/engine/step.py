@@ -100,7 +100,8 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
         ValueError: If the data are empty, or no data.
     """
     data_rows.check(data)
-    where = next((weight.device for weight in model.parameters()), device())
+    weight = next(model.parameters(), None)
+    where = device() if weight is None else weight.device
     data, total = data_rows.to(where, data), 0.0
     with random_stream(own_seed(seed)), evaluation_mode(model):
         for rows in torch.arange(data_rows.count(data), device=where).split(batch_size):
