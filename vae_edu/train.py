@@ -43,7 +43,7 @@ def fit(
             must be the same.
         seed: Fixes the order of the images and the random draws of the loss; the caller's stay untouched.
         watch: Called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
-            and with random numbers of its own, so that it changes nothing of the training.
+            and with separate random numbers, so that it changes nothing of the training.
         **options: eps, device, unit, checkpoint, progress, capture: see `vae_edu.engine.run.Options`.
 
     Returns:

@@ -232,15 +232,15 @@ def _locate(name: str | Path, file: str) -> Path:
                 f"unknown data set {str(name)!r}: use {known}, or the path of a folder of IDX files."
             )
         return _find(folder, file)
-    if root := os.environ.get("VAE_EDU_DATA"):
-        root = Path(root).expanduser()
+    if os.environ.get("VAE_EDU_DATA"):
+        root = Path(os.environ["VAE_EDU_DATA"]).expanduser()
         if not root.is_dir():
             raise DatasetError(
                 f"VAE_EDU_DATA={root} is not a folder: set it to the folder that holds {name}/."
             )
         if (root / name).is_dir():
             return _find(root / name, file)
-    return fetch(name, file)
+    return fetch(str(name), file)
 
 
 def _find(folder: Path, file: str) -> Path:

@@ -17,6 +17,9 @@ import torch
 from torch import Tensor
 
 
+Readable = BinaryIO | gzip.GzipFile
+
+
 class DatasetError(ValueError):
     """Data that cannot be had or cannot be read; the message says what is wrong and what to do."""
 
@@ -135,8 +138,8 @@ def _not_bytes(path: Path, dtype: np.dtype) -> DatasetError:
     )
 
 
-def _idx_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
-    """What the header of an IDX file says; the data come next."""
+def _idx_shape(file: Readable, path: Path) -> tuple[int, ...]:
+    """The shape in the header of an IDX file; the data come next."""
     magic = file.read(4)
     if magic[:3] != b"\0\0\x08" or len(magic) < 4 or not 1 <= magic[3] <= 4:
         raise DatasetError(
@@ -165,7 +168,7 @@ def _check_size(path: Path, size: int, shape: tuple[int, ...], itemsize: int = 1
         )
 
 
-def _read_at_most(file: BinaryIO, size: int) -> bytearray:
+def _read_at_most(file: Readable, size: int) -> bytearray:
     """Read up to `size` bytes piece by piece, so that a lying header allocates nothing."""
     data = bytearray()
     while len(data) < size and (piece := file.read(min(size - len(data), 1 << 20))):

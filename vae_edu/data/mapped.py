@@ -45,10 +45,10 @@ class MappedImages:
 
     def __getitem__(self, index: int | slice | list[int] | Tensor) -> Tensor:
         """Images (B, C, H, W) float32, B = 1 for an int. An index tensor may be on any device."""
-        index = image_index(index, len(self))
-        if isinstance(index, Tensor):
-            index = index.to(self._content.device)
-        return grey(self._bytes(index).to(self.device))
+        rows = image_index(index, len(self))
+        if isinstance(rows, Tensor):
+            rows = rows.to(self._content.device)
+        return grey(self._bytes(rows).to(self.device))
 
     def to(self, device: torch.device | str) -> "MappedImages":
         """The same images, coming out on a device.

@@ -162,7 +162,7 @@ class Run:
                 return
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
-        """The rows (b,) of each batch that is left of an epoch, every image once, in an order of its own."""
+        """The rows (b,) of each batch that is left of an epoch, every image once, in a new order."""
         generator = torch.Generator().manual_seed(mixed_seed(self.seed, epoch))
         order = torch.randperm(self.images, generator=generator).to(self.device)
         for batch in order.split(self.batch_size)[self.done % self.steps :]:
