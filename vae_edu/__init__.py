@@ -8,7 +8,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     03  bayes, elbo                                 Bayes' rule, L3 and L4; D1 to D6, and the bound, L5
     04  gaussian, reparameterization                the KL divergence, and gradients through a draw
     05  active_units, generate, monitor             the five steps of training; which dimensions of z are used
-    06  aggregate_posterior, quality                generating, q(z) against the prior, how good the images are
+    06  aggregate_posterior, quality                generating; q(z) and the prior; how good images are
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce                             importance-weighted bounds, and the table of their paper
 

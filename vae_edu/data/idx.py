@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 Readable = BinaryIO | gzip.GzipFile
 
 

@@ -23,7 +23,7 @@ TIMEOUT = timedelta(minutes=10)  # how long a process waits for the others
 
 @contextmanager
 def process_group(name: str | torch.device | None = None) -> Iterator[None]:
-    """The group of the processes that torchrun started, one GPU each or on the CPU; nothing if there are none.
+    """The group of the processes that torchrun started, one GPU each or on the CPU; else nothing.
 
     Args:
         name: Of the device, `vae_edu.device()` by default.
