@@ -4,8 +4,8 @@ import re
 
 import pytest
 import torch
-from right_answers import RIGHT
 
+from tests.right_answers import RIGHT
 from vae_edu import checks
 from vae_edu.checks import check, problem, report
 from vae_edu.exercises import EXERCISES

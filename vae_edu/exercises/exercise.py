@@ -17,8 +17,9 @@ class Exercise:
         shapes: The shapes of the arguments and of the answer, in words.
         arguments: From the sizes B (images), D (pixels a side or in a row) and d (features) to random
             arguments by name.
-        mistakes: A wrong function of the same arguments, and the hint that it deserves. No two hints are
-            the same, and none holds the solution.
+        mistakes: Wrong functions of the same arguments, each with the hint that it deserves. No two hints
+            are the same, and none holds the solution. Each pair has two lines in its catalogue, which the
+            formatter leaves alone.
         extreme: From the arguments to replacements with extreme values, for which a right answer stays right.
         gradients: The arguments that a right answer must let gradients through to.
         points: What the exercise is worth in a classroom.

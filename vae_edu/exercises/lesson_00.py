@@ -82,7 +82,7 @@ EXERCISES = {
             (lambda x: pad(x[:, 1:], (0, 1)),
              "it is shifted the other way, so that the network sees the next pixel"),
             (lambda x: x.roll(1, 1),
-             "the last pixel comes round to the front; the first input knows nothing: 0"),
+             "the last pixel comes around to the front; the first input knows nothing: 0"),
             (lambda x: pad(x, (1, 0)),
              "there is one input too many; nothing follows the last pixel, so leave it out"),
             (lambda x: x.roll(1, 0),

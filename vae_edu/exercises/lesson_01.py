@@ -121,7 +121,7 @@ EXERCISES = {
             (lambda x, K, b: torch.conv2d(torch.relu(x), K, b, stride=2, padding=1),
              "the ReLU is on the image; it belongs around the convolution"),
             (lambda x, K, b: torch.relu(torch.conv2d(x, K.flip(2, 3), b, stride=2, padding=1)),
-             "the kernel is turned round; networks leave it as it is"),
+             "the kernel is turned around; networks leave it as it is"),
             (lambda x, K, b: torch.relu(torch.conv2d(x, K, b, stride=2, padding=1)).flatten(1),
              "it is laid out flat; the next convolution wants an image, (B, channels, height, width)"),
         ],

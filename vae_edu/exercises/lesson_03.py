@@ -29,7 +29,7 @@ EXERCISES = {
             (lambda log_joint, step: log_joint.softmax(2) / step**2,
              "it normalizes over the images; normalize over the nodes"),
             (lambda log_joint, step: log_joint.flatten().softmax(0).reshape(log_joint.shape) / step**2,
-             "it normalizes over nodes and images at once; each image has a posterior of its own"),
+             "it normalizes over nodes and images at once; each image has its own posterior"),
             (lambda log_joint, step: (log_joint - log_joint.amax((0, 1))).exp(),
              "its highest value is 1; its integral must be: divide by the sum times step²"),
             (lambda log_joint, step: log_joint.exp() / (log_joint.exp().sum((0, 1)) * step**2),

@@ -112,7 +112,7 @@ EXERCISES = {
             (lambda x, train: train[((x[:, None] - train) ** 2).flatten(2).sum(2).argmin(1)],
              "these are the images; give their rows in train"),
             (lambda x, train: (x.flatten(1) @ train.flatten(1).T).argmax(1),
-             "it takes the largest inner product, which favours images with much ink"),
+             "it takes the largest inner product, which favors images with much ink"),
             (lambda x, train: ((x[:, None] - train).flatten(2).sum(2)).abs().argmin(1),
              "it compares the ink alone: square each difference before the sum"),
             (lambda x, train: ((x[:, None] - train) ** 2).flatten(2).sum(2).argmin(),

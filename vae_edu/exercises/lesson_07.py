@@ -8,7 +8,7 @@ from vae_edu.exercises.exercise import Exercise
 
 
 def _apart(B: int, d: int) -> tuple[Tensor, Tensor]:
-    """Two (B, d) whose directions are neither nearly the same nor nearly opposite, where acos is exact."""
+    """Two random (B, d), row by row neither nearly parallel nor nearly opposite, so that acos is exact."""
     a, b = torch.randn(2, B, d)
     while (near := cosine_similarity(a, b).abs() > 0.9).any():
         b = torch.where(near[:, None], torch.randn(B, d), b)
@@ -114,7 +114,7 @@ EXERCISES = {
              "it uses two images alone; fit all of them"),
             (lambda z, factor: z[factor > factor.mean()].mean(0) - z[factor <= factor.mean()].mean(0),
              "a difference of two halves is no step of 1; fit a line"),
-            (lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / ((factor - factor.mean()) ** 2).sum() / (z.std(0)),
+            (lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / ((factor - factor.mean()) ** 2).sum() / z.std(0),
              "z is scaled to variance 1; leave its unit"),
         ],
         extreme=lambda z, factor: {"factor": 1000 * factor},

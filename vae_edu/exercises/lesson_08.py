@@ -1,4 +1,4 @@
-"""The exercises of lesson 08: How tight is the bound?."""
+"""The exercises of lesson 08: How tight is the bound?"""
 
 import math
 
@@ -29,7 +29,7 @@ EXERCISES = {
             (lambda log_w, k: log_w.unflatten(0, (-1, k)).amax(1).mean(0),
              "this is the largest weight of each group; take the mean of the k"),
             (lambda log_w, k: (log_w.unflatten(0, (k, -1)).logsumexp(0) - math.log(k)).mean(0),
-             "its groups are rows that lie M/k apart; take neighbouring rows"),
+             "its groups are rows that lie M/k apart; take neighboring rows"),
             (lambda log_w, k: log_w[:k].logsumexp(0) - math.log(k),
              "it uses the first group only; average over all of them"),
             (lambda log_w, k: -(log_w.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).mean(0),
