@@ -90,6 +90,14 @@ def test_a_confined_process_can_only_compute(folder, user):
     assert (folder / "grades.csv").read_text() == "10"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_a_process_that_cannot_drop_its_privileges_ends():
+    code = "from vae_edu.grading import confine as c; c.CAPABILITY_VERSION_3 = 1; c.drop_privileges(7)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "OSError: [Errno 22]" in result.stderr
+
+
 def test_root_becomes_another_user_even_where_nothing_can_be_left_behind(folder):
     if os.getuid() != 0:
         pytest.skip("only root can become another user")

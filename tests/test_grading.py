@@ -6,18 +6,20 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from vae_edu.__main__ import main
+from vae_edu.engine.files import whole_file
 from vae_edu.exercises import EXERCISES, LESSONS
 from vae_edu.grading import grade as grading
 from vae_edu.grading import marks as marking
 from vae_edu.grading import wire
 from vae_edu.grading.grade import grade
-from vae_edu.grading.marks import hidden_cases, mark
+from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
 from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import read
 
@@ -432,6 +434,65 @@ def test_a_second_run_grades_only_what_changed(tmp_path, monkeypatch):
     (tmp_path / "grades.json").write_text("{")
     grade(tmp_path, tmp_path / "grades.csv")
     assert len(seen) == 45
+
+
+def test_an_interrupted_run_keeps_the_marks_that_it_had(tmp_path, monkeypatch):
+    for name in ("anna", "ben", "cleo"):
+        (tmp_path / f"{name}.ipynb").write_text(lesson())
+    (tmp_path / "cleo.ipynb").write_text(lesson(WRONG))
+    marked = []
+
+    def interrupt(submission, name, *_):
+        if "mean" in submission.program("l2_loss"):
+            raise KeyboardInterrupt
+        marked.append(name)
+        return Mark(2, 2)
+
+    monkeypatch.setattr(grading, "mark", interrupt)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            grade(tmp_path, tmp_path / "grades.csv")
+        assert len(marked) == 10
+    assert not (tmp_path / "grades.csv").exists()
+
+
+def test_the_memory_is_written_once_a_batch(tmp_path, monkeypatch):
+    writes = []
+    monkeypatch.setattr(grading, "whole_file", lambda path: writes.append(path) or whole_file(path))
+    marks = {"l2_loss": Mark(2, 2)}
+    records = [Record(f"student {i}", LESSON, f"{i}.ipynb", "0", "", marks) for i in range(50)]
+    memory = grading._Memory(tmp_path / "grades.json", 3)
+    for record in records:
+        memory.keep(record)
+    assert not writes
+    memory.save()
+    memory.save()
+    assert len(writes) == 1
+    again = grading._Memory(tmp_path / "grades.json", None)
+    assert again.seed == 3
+    assert [again.known(replace(record, marks={})) for record in records] == records
+    assert again.known(replace(records[0], digest="1")) is None
+    monkeypatch.setattr(grading, "SAVE_EVERY", 0)
+    again.keep(records[0])
+    assert len(writes) == 2
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        {"a": []},
+        {"a": {"student": "anna"}},
+        {"a": {"student": "anna", "lesson": None, "marks": [3]}},
+        {"a": {"student": "anna", "lesson": LESSON, "file": "a", "marks": {"l2_loss": {"score": 3}}}},
+    ],
+)
+def test_a_memory_of_another_shape_is_graded_again(tmp_path, records):
+    version = grading._Memory(tmp_path / "none.json", 0).version
+    content = {"seed": 3, "version": version, "records": records}
+    (tmp_path / "grades.json").write_text(json.dumps(content))
+    memory = grading._Memory(tmp_path / "grades.json", None)
+    assert (memory.seed, memory.records) == (3, {})
 
 
 def test_several_lessons_share_the_row_of_a_student(tmp_path):
