@@ -1,4 +1,4 @@
-"""The exercises' checks: every known mistake is named, every right answer accepted, in whatever style."""
+"""The exercises' checks name every known mistake, and accept every right answer in whatever style."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_the_answers_to_other_exercises_are_rejected(name):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_hints_differ_and_none_holds_the_solution(name):
-    """A hint may name a function to use; a line of code it must not hold."""
+    """A hint may name a function to use, but it must not hold a line of code."""
     hints = [hint for _, hint in EXERCISES[name].mistakes]
     assert len(set(hints)) == len(hints)
     for hint in hints:
@@ -84,7 +84,7 @@ def test_the_report_shows_what_is_done_and_remembers_it(capsys, monkeypatch, tmp
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '"l2_loss"', '{"l2_loss": {}}', "7"])
-def test_a_spoilt_memory_spoils_nothing(capsys, monkeypatch, tmp_path, content):
+def test_a_broken_memory_breaks_nothing(capsys, monkeypatch, tmp_path, content):
     monkeypatch.setenv("VAE_EDU_PROGRESS", "1")
     monkeypatch.setattr(checks, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(checks, "_results", {})
@@ -96,7 +96,7 @@ def test_a_spoilt_memory_spoils_nothing(capsys, monkeypatch, tmp_path, content):
     assert capsys.readouterr().out == "l2_loss: correct.\n"
 
 
-def test_nothing_is_remembered_where_it_must_not(monkeypatch, tmp_path):
+def test_nothing_is_remembered_if_it_must_not(monkeypatch, tmp_path):
     monkeypatch.setattr(checks, "cache_folder", lambda: tmp_path)
     check("l2_loss", RIGHT["l2_loss"][0])
     assert not list(tmp_path.iterdir())

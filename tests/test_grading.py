@@ -31,7 +31,7 @@ RIGHT = HEAD + "    return (x_hat - x).square().flatten(1).sum(1)\n"
 
 
 def lesson(l2_loss=None, before=(), after=(), replace=()):
-    """The lesson's notebook with another cell for l2_loss, and cells before and after all others."""
+    """The lesson's notebook with another cell for l2_loss, and more cells before and after."""
     notebook = json.loads((ROOT / "notebooks" / f"{LESSON}.ipynb").read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -96,7 +96,7 @@ FORGE = """def l2_loss(x_hat, x):
     os._exit(0)
 """
 
-SUBMISSIONS = {  # a notebook, the points of l2_loss, what is said of it; the others have their 8 points
+SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exercises are right, 8 points
     "right": (lesson(), 2, None),
     "wrong": (lesson(WRONG), 0, "it averages over the pixels; L1 sums over them"),
     "crash": (lesson(HEAD + "    return 1 / 0"), 0, "it raised ZeroDivisionError"),
@@ -272,7 +272,7 @@ def test_nobody_writes_to_the_grades_or_to_others(graded):
     assert json.loads((folder / "grades.json").read_text())["records"]
 
 
-def test_a_package_beside_the_notebook_is_not_the_graders(graded):
+def test_a_package_next_to_the_notebook_is_not_the_graders(graded):
     record = graded[0]["own_package"]
     assert "it averages over the pixels" in record.marks["l2_loss"].mistake
     assert record.points == 8
@@ -399,8 +399,8 @@ def test_a_forged_reply_is_no_answer_and_stops_nothing(text):
         wire.answers(text, 1)
 
 
-def test_the_package_is_seen_where_it_lies_beneath_what_is_hidden(tmp_path):
-    """A table in the project's own folder, where the package and its Python are."""
+def test_the_package_is_seen_even_beneath_a_hidden_folder(tmp_path):
+    """The table lies in the project's folder, which holds the package and its Python."""
     (tmp_path / "anna.ipynb").write_text(SUBMISSIONS["reads_source"][0])
     with Sandbox(0, [tmp_path, ROOT, Path(sys.prefix).parent]) as sandbox:
         tried = hidden_cases(EXERCISES["l2_loss"], 3)

@@ -1,4 +1,4 @@
-"""The teacher's page: its example of a new exercise works as it stands, and its figures are right."""
+"""The teacher's page: its example of a new exercise works, and its numbers are right."""
 
 import math
 import re
@@ -17,7 +17,7 @@ EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 @pytest.fixture
 def catalogue(monkeypatch):
-    """EXERCISES with what the page adds to it."""
+    """EXERCISES with the example of the page."""
     monkeypatch.setattr("vae_edu.checks.EXERCISES", dict(EXERCISES))
     import vae_edu.checks
 

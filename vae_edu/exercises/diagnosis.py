@@ -117,7 +117,7 @@ def _shape(random: list[Triple], shapes: str) -> str | None:
             if a.shape != b.shape:
                 hint = "it is transposed" if a.dim() == 2 and a.T.shape == b.shape else shapes
                 sizes = "B = {}, D = {}, d = {}".format(*case.sizes)
-                return f"it returns the shape {(*a.shape,)} where {(*b.shape,)} is right ({sizes}); {hint}"
+                return f"it returns the shape {(*a.shape,)}, not {(*b.shape,)} ({sizes}); {hint}"
     if not all(a.isfinite().all() for _, given, _ in random for a in given.parts):
         return "it returns values that are not finite"
     return None
@@ -146,7 +146,7 @@ def _relation(random: list[Triple]) -> str | None:
                 k = _constant(torch.tensor([f / s[name] ** power for f, s in zip(factors, sizes)]))
                 if k is not None:
                     times = "" if math.isclose(k, 1, rel_tol=1e-3) else f"{_fraction(k)} times "
-                    mean = "a mean where a sum is right, or a sum where a mean is"
+                    mean = "a mean that should be a sum, or a sum that should be a mean"
                     return f"it is {times}the right value {verb} by {name}; look for {mean}"
     if len(offsets) == len(flat):
         if (offset := _constant(torch.tensor(offsets))) is not None:
@@ -195,7 +195,7 @@ def _zeros(every: list[Triple]) -> str | None:
         if _same(given, expected):
             helped.append(case.zeroed)
     if helped:
-        return f"it is right only where {helped[0]} is 0; look at what it does with {helped[0]}"
+        return f"it is right only if {helped[0]} is 0; look at what it does with {helped[0]}"
     return None
 
 
