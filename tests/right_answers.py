@@ -3,6 +3,8 @@
 import math
 
 import torch
+import torch.nn.functional as F
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 
 def at_every_second_pixel(x, k):
@@ -22,7 +24,7 @@ def sequential(W, b, u):
 RIGHT = {
     "chain_rule": [
         lambda x, p: (x * p.log() + (1 - x) * (1 - p).log()).sum(1),
-        lambda x, p: torch.distributions.Bernoulli(p).log_prob(x).sum(-1),
+        lambda x, p: Bernoulli(p).log_prob(x).sum(-1),
         lambda x, p: torch.stack(
             [sum((b if a else 1 - b).log() for a, b in zip(*rows)) for rows in zip(x, p)]
         ),
@@ -44,14 +46,12 @@ RIGHT = {
     ],
     "l2_loss": [
         lambda x_hat, x: ((x_hat - x) ** 2).sum((1, 2, 3)),
-        lambda x_hat, x: torch.stack(
-            [torch.linalg.vector_norm(a - b) ** 2 for a, b in zip(x_hat, x, strict=True)]
-        ),
+        lambda x_hat, x: torch.stack([torch.linalg.vector_norm(a - b) ** 2 for a, b in zip(x_hat, x)]),
         lambda x_hat, x: torch.einsum("bchw,bchw->b", x - x_hat, x - x_hat),
-        lambda x_hat, x: torch.nn.functional.mse_loss(x_hat, x, reduction="none").double().sum((1, 2, 3)),
+        lambda x_hat, x: F.mse_loss(x_hat, x, reduction="none").double().sum((1, 2, 3)),
     ],
     "linear_sigmoid_encoder": [
-        lambda x, W, b: torch.nn.functional.linear(x.flatten(1), W, b).sigmoid(),
+        lambda x, W, b: F.linear(x.flatten(1), W, b).sigmoid(),
         lambda x, W, b: 1 / (1 + (-(torch.einsum("dp,bp->bd", W, x.reshape(len(x), -1)) + b)).exp()),
     ],
     "deep_encoder": [
@@ -59,16 +59,15 @@ RIGHT = {
         lambda x, W1, b1, W2, b2: torch.stack([W2 @ torch.relu(W1 @ a.flatten() + b1) + b2 for a in x]),
     ],
     "cnn_layer": [
-        lambda x, K, b: torch.nn.functional.conv2d(x, K, b, stride=2, padding=1).clamp(min=0),
+        lambda x, K, b: F.conv2d(x, K, b, stride=2, padding=1).clamp(min=0),
         lambda x, K, b: (
-            torch.einsum(
-                "bpl,dp->bdl", torch.nn.functional.unfold(x, 3, padding=1, stride=2), K.flatten(1)
-            ).unflatten(2, (-1, (x.shape[3] + 1) // 2))
+            torch.einsum("bpl,dp->bdl", F.unfold(x, 3, padding=1, stride=2), K.flatten(1)).unflatten(
+                2, (-1, (x.shape[3] + 1) // 2)
+            )
             + b[:, None, None]
         ).relu(),
         lambda x, K, b: torch.relu(
-            torch.stack([at_every_second_pixel(torch.nn.functional.pad(x, (1, 1, 1, 1)), k) for k in K], 1)
-            + b[:, None, None]
+            torch.stack([at_every_second_pixel(F.pad(x, (1, 1, 1, 1)), k) for k in K], 1) + b[:, None, None]
         ),
     ],
     "pca_reconstruction": [
@@ -76,21 +75,18 @@ RIGHT = {
         lambda x, mean, V: mean + torch.einsum("bi,id,jd->bj", x - mean, V, V),
     ],
     "gaussian_log_likelihood": [
-        lambda x, mu, logvar: torch.distributions.Normal(mu, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3)),
-        lambda x, mu, logvar: torch.distributions.Independent(
-            torch.distributions.Normal(mu.double(), logvar.double().exp().sqrt()), 3
-        ).log_prob(x.double()),
+        lambda x, mu, logvar: Normal(mu, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3)),
+        lambda x, mu, logvar: Independent(Normal(mu.double(), logvar.double().exp().sqrt()), 3).log_prob(
+            x.double()
+        ),
         lambda x, mu, logvar: torch.stack(
-            [
-                -((a - m) ** 2 / v.exp() + v + 1.8378771).sum() / 2
-                for a, m, v in zip(x, mu, logvar, strict=True)
-            ]
+            [-((a - m) ** 2 / v.exp() + v + 1.8378771).sum() / 2 for a, m, v in zip(x, mu, logvar)]
         ),
     ],
     "bernoulli_log_likelihood": [
-        lambda x, logits: torch.distributions.Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)),
+        lambda x, logits: Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)),
         lambda x, logits: torch.where(x == 1, logits, -logits).double().sigmoid().log().sum((1, 2, 3)),
-        lambda x, logits: torch.nn.functional.logsigmoid((2 * x - 1) * logits).flatten(1).sum(1),
+        lambda x, logits: F.logsigmoid((2 * x - 1) * logits).flatten(1).sum(1),
     ],
     "monte_carlo": [
         lambda log_likelihood: torch.logsumexp(log_likelihood, 0) - math.log(log_likelihood.shape[0]),
@@ -130,11 +126,9 @@ RIGHT = {
     ],
     "kl_to_standard_normal": [
         lambda mu, logvar: -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(1),
-        lambda mu, logvar: torch.distributions.kl_divergence(
-            torch.distributions.Normal(mu, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
-        ).sum(-1),
+        lambda mu, logvar: kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(-1),
         lambda mu, logvar: torch.stack(
-            [(m @ m + (v.exp() - 1 - v).sum()) / 2 for m, v in zip(mu.double(), logvar.double(), strict=True)]
+            [(m @ m + (v.exp() - 1 - v).sum()) / 2 for m, v in zip(mu.double(), logvar.double())]
         ),
     ],
     "reparameterize": [
@@ -157,26 +151,20 @@ RIGHT = {
             -log_likelihood.mean(0) - 0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(1)
         ),
         lambda log_likelihood, mu, logvar: (
-            torch.distributions.kl_divergence(
-                torch.distributions.Normal(mu, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
-            ).sum(-1)
+            kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(-1)
             - log_likelihood.double().mean(0)
         ),
     ],
     "vae_loss": [
         lambda x, mu, logvar, eps, W, b: (
-            torch.distributions.kl_divergence(
-                torch.distributions.Normal(mu, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
-            ).sum(1)
-            - torch.distributions.Bernoulli(logits=(mu + (logvar / 2).exp() * eps) @ W.T + b)
-            .log_prob(x)
-            .sum(1)
+            kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(1)
+            - Bernoulli(logits=(mu + (logvar / 2).exp() * eps) @ W.T + b).log_prob(x).sum(1)
         ),
         lambda x, mu, logvar, eps, W, b: torch.stack(
             [
                 -(0.5 * (1 + v - m**2 - v.exp())).sum()
-                - torch.nn.functional.logsigmoid((2 * a - 1) * (W @ (m + v.exp().sqrt() * e) + b)).sum()
-                for a, m, v, e in zip(x, mu, logvar, eps, strict=True)
+                - F.logsigmoid((2 * a - 1) * (W @ (m + v.exp().sqrt() * e) + b)).sum()
+                for a, m, v, e in zip(x, mu, logvar, eps)
             ]
         ),
     ],
@@ -186,18 +174,17 @@ RIGHT = {
     ],
     "kl_per_dimension": [
         lambda mu, logvar: (-0.5 * (1 + logvar - mu**2 - logvar.exp())).mean(0),
-        lambda mu, logvar: torch.distributions.kl_divergence(
-            torch.distributions.Normal(mu.double(), (logvar.double() / 2).exp()),
-            torch.distributions.Normal(0.0, 1.0),
+        lambda mu, logvar: kl_divergence(
+            Normal(mu.double(), (logvar.double() / 2).exp()), Normal(0.0, 1.0)
         ).mean(0),
     ],
     "best_sigma": [
-        lambda x_hat, x: torch.nn.functional.mse_loss(x_hat, x).sqrt(),
+        lambda x_hat, x: F.mse_loss(x_hat, x).sqrt(),
         lambda x_hat, x: (x_hat.double() - x).norm() / x.numel() ** 0.5,
         lambda x_hat, x: float((x_hat - x).square().mean()) ** 0.5,
     ],
     "generate_images": [
-        lambda eps, W, b, u: (torch.sigmoid(torch.nn.functional.linear(eps, W, b)) > u).float(),
+        lambda eps, W, b, u: (torch.sigmoid(F.linear(eps, W, b)) > u).float(),
         lambda eps, W, b, u: torch.stack(
             [1.0 * (v < 1 / (1 + (-(W @ e) - b).exp())) for e, v in zip(eps, u)]
         ),
@@ -230,7 +217,7 @@ RIGHT = {
             (torch.sin((1 - t) * w) * a + torch.sin(t * w) * b) / torch.sin(w),
         )[1],
         lambda a, b, t: (
-            (w := torch.nn.functional.cosine_similarity(a.double(), b.double()).acos()[:, None]),
+            (w := F.cosine_similarity(a.double(), b.double()).acos()[:, None]),
             ((w - t * w).sin() / w.sin() * a) + ((t * w).sin() / w.sin() * b),
         )[1],
     ],
@@ -259,7 +246,7 @@ RIGHT = {
     ],
     "normalized_weights": [
         lambda log_w: (log_w - log_w.logsumexp(0)).exp(),
-        lambda log_w: torch.nn.functional.softmax(log_w.double(), 0),
+        lambda log_w: F.softmax(log_w.double(), 0),
         lambda log_w: (w := (log_w - log_w.amax(0)).exp()) / w.sum(0),
     ],
     "negative_iwae_bound": [

@@ -65,11 +65,8 @@ EXERCISES = {
         lambda x, W1, b1, W2, b2: torch.relu(x.flatten(1) @ W1.T + b1) @ W2.T + b2,
         "x becomes (B, D), W1 is (hidden, D), W2 is (d, hidden); the answer is (B, d)",
         lambda B, D, d: {
-            "x": torch.rand(B, 1, D, D),
-            "W1": torch.randn(4 * d, D * D) / D,
-            "b1": torch.randn(4 * d),
-            "W2": torch.randn(d, 4 * d),
-            "b2": torch.randn(d),
+            "x": torch.rand(B, 1, D, D), "W1": torch.randn(4 * d, D * D) / D, "b1": torch.randn(4 * d),
+            "W2": torch.randn(d, 4 * d), "b2": torch.randn(d),
         },
         [
             (lambda x, W1, b1, W2, b2: (x.flatten(1) @ W1.T + b1) @ W2.T + b2,
@@ -96,11 +93,7 @@ EXERCISES = {
     "cnn_layer": Exercise(
         lambda x, K, b: torch.relu(torch.conv2d(x, K, b, stride=2, padding=1)),
         "x is (B, C, H, W), K is (channels, C, 3, 3), b is (channels,); the answer is (B, channels, H/2, W/2)",
-        lambda B, D, d: {
-            "x": torch.randn(B, 2, D, D),
-            "K": torch.randn(d, 2, 3, 3),
-            "b": torch.randn(d),
-        },
+        lambda B, D, d: {"x": torch.randn(B, 2, D, D), "K": torch.randn(d, 2, 3, 3), "b": torch.randn(d)},
         [
             (lambda x, K, b: torch.conv2d(x, K, b, stride=2, padding=1),
              "the ReLU is missing; without it the layers of a CNN are one linear layer"),
@@ -131,9 +124,7 @@ EXERCISES = {
         lambda x, mean, V: mean + (x - mean) @ V @ V.T,
         "x is (B, D), mean is (D,), V is (D, d); the answer is (B, D)",
         lambda B, D, d: {
-            "x": torch.rand(B, D),
-            "mean": torch.rand(D),
-            "V": torch.linalg.qr(torch.randn(D, d)).Q,
+            "x": torch.rand(B, D), "mean": torch.rand(D), "V": torch.linalg.qr(torch.randn(D, d)).Q,
         },
         [
             (lambda x, mean, V: x @ V @ V.T,

@@ -17,8 +17,7 @@ EXERCISES = {
         lambda x, mu, logvar: log_normal(x.flatten(1), mu.flatten(1), logvar.flatten(1)),
         "x, mu and logvar are (B, C, H, W); the answer is (B,)",
         lambda B, D, d: {
-            "x": torch.rand(B, 1, D, D),
-            "mu": torch.rand(B, 1, D, D),
+            "x": torch.rand(B, 1, D, D), "mu": torch.rand(B, 1, D, D),
             "logvar": torch.randn(B, 1, D, D) - 1,
         },
         [

@@ -67,8 +67,7 @@ EXERCISES = {
         lambda log_likelihood, log_prior, log_q: marginal.log_mean_exp(log_likelihood + log_prior - log_q),
         "all three are (K, B); the answer is (B,)",
         lambda B, D, d: {
-            "log_likelihood": -100 * B - 10 * torch.rand(D, B),
-            "log_prior": torch.randn(D, B),
+            "log_likelihood": -100 * B - 10 * torch.rand(D, B), "log_prior": torch.randn(D, B),
             "log_q": torch.randn(D, B),
         },
         [

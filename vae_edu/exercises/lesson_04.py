@@ -122,8 +122,7 @@ EXERCISES = {
         lambda log_likelihood, mu, logvar: kl(mu, logvar) - log_likelihood.mean(0),
         "log_likelihood is (K, B), mu and logvar are (B, d); the answer is (B,)",
         lambda B, D, d: {
-            "log_likelihood": -100 * torch.rand(D, B),
-            "mu": torch.randn(B, d),
+            "log_likelihood": -100 * torch.rand(D, B), "mu": torch.randn(B, d),
             "logvar": torch.randn(B, d),
         },
         [

@@ -24,12 +24,8 @@ EXERCISES = {
         ),
         "x is (B, D), mu, logvar and eps are (B, d), W is (D, d), b is (D,); the answer is (B,)",
         lambda B, D, d: {
-            "x": torch.rand(B, D).round(),
-            "mu": torch.randn(B, d),
-            "logvar": torch.randn(B, d),
-            "eps": torch.randn(B, d),
-            "W": torch.randn(D, d),
-            "b": torch.randn(D),
+            "x": torch.rand(B, D).round(), "mu": torch.randn(B, d), "logvar": torch.randn(B, d),
+            "eps": torch.randn(B, d), "W": torch.randn(D, d), "b": torch.randn(D),
         },
         [
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(mu @ W.T + b, x).sum(1),

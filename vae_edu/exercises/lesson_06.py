@@ -11,10 +11,8 @@ EXERCISES = {
         lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).float(),
         "eps is (B, d), W is (D, d), b is (D,), u is (B, D); the answer is (B, D), of 0s and 1s",
         lambda B, D, d: {
-            "eps": torch.randn(B, d),
-            "W": torch.randn(D * D, d),
-            "b": torch.randn(D * D),
-            "u": torch.rand(B, D * D),
+            "eps": torch.randn(B, d), "W": torch.randn(D * D, d),
+            "b": torch.randn(D * D), "u": torch.rand(B, D * D),
         },
         [
             (lambda eps, W, b, u: (eps @ W.T + b).sigmoid(),

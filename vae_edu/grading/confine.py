@@ -67,10 +67,7 @@ def leave_the_machine(hidden: list[str]) -> None:
     """Enter namespaces without network, without other processes, with only an empty /tmp to write to (Linux).
 
     A process of one thread may do that: as root, or as any user in a user namespace. The calling process
-    stays behind and waits; its child returns from this function.
-
-    Args:
-        hidden: Folders that shall look empty.
+    stays behind and waits; its child returns from this function. The hidden folders look empty to it.
 
     Raises:
         OSError: The system does not allow it.
@@ -123,10 +120,7 @@ def _cover(libc: ctypes.CDLL, folder: str, kept: list[str]) -> None:
 
 
 def drop_privileges(slot: int) -> None:
-    """Give up all privileges for good; on Linux, also die with the parent process.
-
-    Args:
-        slot: The number of the sandbox. Root becomes a different user for each.
+    """Give up all privileges for good; root becomes the slot's user. On Linux, also die with the parent.
 
     Raises:
         OSError: The system refuses.
@@ -144,12 +138,7 @@ def drop_privileges(slot: int) -> None:
 
 
 def limit(seconds: int, memory: int) -> None:
-    """Limit processor time, memory, files and processes.
-
-    Args:
-        seconds: Of processor time.
-        memory: In bytes, in addition to the memory in use.
-    """
+    """Limit the processor time, the bytes of memory beyond those in use, files and processes."""
     in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     in_use += 2**30  # mapped but not in memory, mostly libraries
     for kind, value in (
@@ -168,9 +157,7 @@ def limit(seconds: int, memory: int) -> None:
 def forbid(package: Path, seen: Callable[[str], Any]) -> None:
     """Refuse for good what no exercise needs: processes, sockets, writing to files.
 
-    Args:
-        package: The folder of this package.
-        seen: Called with the name of every file of the package that is read.
+    ``seen`` is called with the name of every file of the package that is read.
     """
     inside = str(package)
 

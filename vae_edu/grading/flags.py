@@ -14,16 +14,7 @@ MIN_NODES = 25  # of a syntax tree; shorter solutions are often equal by chance
 
 
 def flags(program: str, name: str, used: list[str]) -> list[str]:
-    """Say what is suspicious about a program.
-
-    Args:
-        program: What the student's function needs of the notebook.
-        name: The exercise.
-        used: The functions and files of the package that it used when it ran.
-
-    Returns:
-        Sentences for the teacher.
-    """
+    """What is suspicious about a program, and about what it used of the package when it ran, in sentences."""
     found = [f"it calls {function} of the package" for function in used if not function.endswith(".py")]
     found += [f"it reads {file} of the package" for file in used if file.endswith(".py")]
     tree = ast.parse(program)

@@ -73,14 +73,7 @@ def hidden_cases(exercise: Exercise, seed: int) -> list[Case]:
 
 
 def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
-    """Mark one exercise of a submission by its answers to the cases.
-
-    Args:
-        submission: The student's notebook.
-        name: The exercise.
-        tried: The cases to try it on.
-        sandbox: Where to run the student's code.
-    """
+    """Mark one exercise of a submission by its answers to the cases, which the sandbox runs."""
     exercise = EXERCISES[name]
     if name in submission.broken:
         return Mark(0, exercise.points, submission.broken[name])

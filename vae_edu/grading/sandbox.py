@@ -18,12 +18,7 @@ class Sandbox:
     """
 
     def __init__(self, slot: int, hidden: list[Path]) -> None:
-        """Prepare a sandbox; its process starts with the first request.
-
-        Args:
-            slot: Its number among the sandboxes of a grading, which chooses its user.
-            hidden: Folders that look empty to students' code.
-        """
+        """Choose a user by the slot, and the hidden folders; the first request starts the process."""
         self.slot, self.hidden = slot, [str(path.resolve()) for path in hidden]
         self.process: subprocess.Popen[bytes] | None = None
         self.isolated = True

@@ -9,7 +9,7 @@ from typing import Any
 
 from vae_edu.exercises import EXERCISES, LESSONS
 
-MAX_NOTEBOOK_BYTES = 50 * 2**20  # a lesson with its figures has less than 2**20
+MAX_NOTEBOOK_BYTES = 50 * 2**20  # a lesson with its figures has less than one MB
 
 
 class Unreadable(ValueError):
