@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vae_edu.data.download import cache_folder
 from vae_edu.engine.arguments import switched_on
-from vae_edu.engine.files import whole_file
+from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 from vae_edu.exercises.answers import answer, cases
 from vae_edu.exercises.diagnosis import diagnose
