@@ -174,11 +174,11 @@ def grade(options: Grade) -> int:
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
     records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
-    flagged = sum(any(mark["flags"] for mark in record["marks"].values()) for record in records)
+    flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
     for record in records:
-        if record["note"]:
-            print(f"{record['student']}: {record['note']} ({record['file']}).")
+        if record.note:
+            print(f"{record.student}: {record.note} ({record.file}).")
     if flagged:
         print(f"Look at {flagged} of them before you give the marks: the column flags says why.")
     if not isolated:
