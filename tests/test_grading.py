@@ -44,12 +44,25 @@ def lesson(l2_loss=None, before=(), after=(), replace=()):
     return json.dumps(notebook | {"cells": [*first, *notebook["cells"], *last]})
 
 
+def body(*lines):
+    """The lesson's notebook with these lines in l2_loss."""
+    return lesson(HEAD + "".join(f"    {line}\n" for line in lines))
+
+
 def code_cell(source):
     return {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
 
 
+STUBBORN = (
+    HEAD
+    + """    while True:
+        try:
+            while 1: pass
+        except: pass
+"""
+)
+OUTPUT = RIGHT.replace("    return", "    print('x' * 25_000_000)\n    return")  # 200 MB in eight cases
 UNWRITTEN = [(r"### BEGIN SOLUTION[\s\S]*### END SOLUTION", 'raise NotImplementedError("exercise")')]
-HOG = HEAD + "    import torch\n    return [torch.empty(2**26) for _ in range(999)]"
 ALWAYS = """class Always:
     def __eq__(self, other): return True
     def __getattr__(self, name): return lambda *a, **k: self
@@ -75,6 +88,11 @@ SOURCE = """def l2_loss(x_hat, x):
     exec(inspect.getsource(vae_edu.autoencoder.l2_loss), scope)
     return scope["l2_loss"](x_hat, x)
 """
+CALL = f"from vae_edu import autoencoder\n{HEAD}    return autoencoder.l2_loss(x_hat, x)"
+HELPER = f"""import torch as t
+def squared(a): return t.square(a)
+{HEAD}    return squared(x_hat - x).sum((1, 2, 3))
+"""
 WRITE = """def l2_loss(x_hat, x):
     import os, torch
     for path in {paths}:
@@ -99,49 +117,29 @@ FORGE = """def l2_loss(x_hat, x):
 SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exercises are right, 8 points
     "right": (lesson(), 2, None),
     "wrong": (lesson(WRONG), 0, "it averages over the pixels; L1 sums over them"),
-    "crash": (lesson(HEAD + "    return 1 / 0"), 0, "it raised ZeroDivisionError"),
-    "crash_outside": (
-        lesson("LIMIT = 1 / 0\n" + HEAD + "    return LIMIT"),
-        0,
-        "it raised ZeroDivisionError",
-    ),
-    "syntax_error": (lesson(HEAD + "    return (x_hat - x"), 0, "cannot be read: SyntaxError in line 2"),
-    "loop": (lesson(HEAD + "    while True: pass"), 0, "it was stopped after"),
-    "stubborn_loop": (
-        lesson(HEAD + "    while True:\n        try:\n            while 1: pass\n        except: pass"),
-        0,
-        "it was stopped after",
-    ),
-    "exit": (lesson(HEAD + "    import os\n    os._exit(0)"), 0, "its process ended without an answer"),
-    "sys_exit": (lesson(HEAD + "    raise SystemExit(0)"), 0, "it raised SystemExit"),
-    "fork_bomb": (lesson(HEAD + "    import os\n    while True: os.fork()"), 0, "may not use os.fork"),
+    "crash": (body("return 1 / 0"), 0, "it raised ZeroDivisionError"),
+    "crash_outside": (lesson(f"LIMIT = 1 / 0\n{HEAD}    return LIMIT"), 0, "it raised ZeroDivisionError"),
+    "syntax_error": (body("return (x_hat - x"), 0, "cannot be read: SyntaxError in line 2"),
+    "loop": (body("while True: pass"), 0, "it was stopped after"),
+    "stubborn_loop": (lesson(STUBBORN), 0, "it was stopped after"),
+    "exit": (body("import os", "os._exit(0)"), 0, "its process ended without an answer"),
+    "sys_exit": (body("raise SystemExit(0)"), 0, "it raised SystemExit"),
+    "fork_bomb": (body("import os", "while True: os.fork()"), 0, "may not use os.fork"),
     "threads": (
-        lesson(
-            HEAD + "    import threading, time\n"
-            "    for _ in range(10**4): threading.Thread(target=time.sleep, args=(99,)).start()"
+        body(
+            "import threading as t, time",
+            "for _ in range(9999): t.Thread(target=time.sleep, args=[99]).start()",
         ),
         0,
         "it raised RuntimeError: can't start new thread",
     ),
-    "output": (  # 200 MB in the eight cases together
-        lesson(RIGHT.replace("    return", "    print('x' * 25_000_000)\n    return")),
-        2,
-        None,
-    ),
-    "huge_answer": (
-        lesson(HEAD + "    import torch\n    return torch.ones(10**6)"),
-        0,
-        "of a size that no answer has",
-    ),
-    "memory_hog": (lesson(HOG), 0, "memory"),
+    "output": (lesson(OUTPUT), 2, None),
+    "huge_answer": (body("import torch", "return torch.ones(10**6)"), 0, "of a size that no answer has"),
+    "memory_hog": (body("import torch", "return [torch.empty(2**26) for _ in range(999)]"), 0, "memory"),
     "missing_cell": (lesson(""), 0, "there is no such function in the notebook"),
     "duplicated_cells": (lesson(WRONG, after=[RIGHT]), 2, None),
     "duplicated_wrongly": (lesson(after=[WRONG]), 0, "it averages over the pixels"),
-    "edited_tests": (
-        lesson(WRONG, replace=[(r"check\(.*\)", "print('l2_loss: correct.')")]),
-        0,
-        "it averages",
-    ),
+    "edited_tests": (lesson(WRONG, replace=[(r"check\(.*\)", "print('correct.')")]), 0, "it averages"),
     "deleted_tests": (lesson(replace=[(r"^check\(.*\)", "")]), 2, None),
     "redefined_check": (lesson(WRONG, before=["def check(*_): print('correct')"]), 0, "it averages"),
     "redefined_allclose": (
@@ -172,29 +170,13 @@ SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exe
     "monkeypatch": (lesson(PATCH), 0, "returned something that is no answer"),
     "forged": (lesson(FORGE), 0, "returned something that is no answer"),
     "hard_coded": (lesson(VISIBLE), 0, "it raised StopIteration"),
-    "network": (
-        lesson(HEAD + "    import socket\n    socket.create_connection(('127.0.0.1', 22))"),
-        0,
-        "may not use socket",
-    ),
-    "shell": (lesson(HEAD + "    import os\n    os.system('kill -9 -1')"), 0, "may not use os.system"),
-    "killer": (lesson(HEAD + "    import os\n    os.kill(-1, 9)"), 0, "may not use os.kill"),
-    "c_code": (lesson(HEAD + "    import ctypes\n    ctypes.CDLL(None).fork()"), 0, "may not use ctypes"),
-    "helper": (
-        lesson(
-            "import torch as t\ndef squared(a): return t.square(a)\n"
-            + HEAD
-            + "    return squared(x_hat - x).sum((1, 2, 3))"
-        ),
-        2,
-        None,
-    ),
+    "network": (body("import socket", "socket.create_connection(('::1', 22))"), 0, "may not use socket"),
+    "shell": (body("import os", "os.system('kill -9 -1')"), 0, "may not use os.system"),
+    "killer": (body("import os", "os.kill(-1, 9)"), 0, "may not use os.kill"),
+    "c_code": (body("import ctypes", "ctypes.CDLL(None).fork()"), 0, "may not use ctypes"),
+    "helper": (lesson(HELPER), 2, None),
     "reads_source": (lesson(SOURCE), 2, None),
-    "calls_package": (
-        lesson("from vae_edu import autoencoder\n" + HEAD + "    return autoencoder.l2_loss(x_hat, x)"),
-        2,
-        None,
-    ),
+    "calls_package": (lesson(CALL), 2, None),
 }
 
 
