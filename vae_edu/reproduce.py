@@ -122,7 +122,8 @@ def affordable_epochs(x: Tensor, k: int, minutes: float) -> int:
 def _fit(vae: VAE, x: Tensor, k: int, epochs: int, **options: Any) -> History:
     """Train with the paper's loss, batch size and ε."""
     loss = partial(iwae.negative_bound_of_binarized, samples=k)
-    return fit(vae, loss, x, epochs, batch_size=BATCH, eps=EPS, device=vae.zero.device, **options)
+    where = next(vae.parameters()).device
+    return fit(vae, loss, x, epochs, batch_size=BATCH, eps=EPS, device=where, **options)
 
 
 def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict[str, float]:

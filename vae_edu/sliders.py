@@ -17,7 +17,7 @@ from vae_edu.engine.arguments import whole_number
 from vae_edu.interface import LatentVariableModel, check_images
 
 if TYPE_CHECKING:
-    from ipywidgets import Box
+    from ipywidgets import Box  # type: ignore[import-untyped]
 
 PIXELS = 220  # the height or width of a picture on the screen
 STEP = 0.05  # what an arrow key moves a slider by
@@ -62,7 +62,8 @@ def sliders(
         "image/png": contact_sheet(model, x, dims, values),
     }
     with suppress(ImportError):  # if ipywidgets is not installed
-        views = slider_box(model, x, dims, radius)._repr_mimebundle_() | views
+        widgets = slider_box(model, x, dims, radius)._repr_mimebundle_() or {}
+        views = {**widgets, **views}
     display(views, raw=True)  # a notebook shows the richest one that it can
 
 
