@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vae_edu import active_units, autoencoder, edit, elbo, generate, plots
-from vae_edu.data import load_images, stroke_digits
+from vae_edu.data import Images, load_images, stroke_digits
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
@@ -24,12 +24,13 @@ def main() -> None:
     save("vae.png", edits(train, test))
 
 
-def reconstructions(train, test) -> Mapping[str, Tensor]:
+def reconstructions(train: Images, test: Images) -> Mapping[str, Tensor]:
     """An autoencoder at work, and two of the factors behind the images."""
     torch.manual_seed(0)
     model = autoencoder.deep(train.x.shape[1:], latent_dim=16)
     fit(model, autoencoder.reconstruction_loss, train.x, 6, lr=3e-3, unit="squared grey levels")
-    x = test.x[[int((test.labels == digit).nonzero()[0]) for digit in range(10)]]
+    first = [int((test.labels == digit).nonzero()[0]) for digit in range(10)]  # of each digit
+    x = test.x[first]
     slant, thickness = torch.linspace(-0.4, 0.6, 10), torch.linspace(1.2, 4.2, 10)
     with torch.no_grad():
         return {
@@ -40,12 +41,13 @@ def reconstructions(train, test) -> Mapping[str, Tensor]:
         }
 
 
-def edits(train, test) -> Mapping[str, Tensor]:
-    """A VAE generates, edits by name, and goes from one image to another."""
+def edits(train: Images, test: Images) -> Mapping[str, Tensor]:
+    """A VAE that generates, edits by name, and goes from one image to another."""
     torch.manual_seed(0)
     vae = VAE(train.x.shape[1:], latent_dim=10)
     fit(vae, elbo.negative_elbo, train.x, 8, lr=2e-3)
-    factors = {name: v for name, v in train.factors.items() if name not in ("digit", "jitter")}
+    known = train.factors or {}
+    factors = {name: values for name, values in known.items() if name not in ("digit", "jitter")}
     found = edit.directions(active_units.code_means(vae, train.x), factors, train.labels)
     three, seven = (test.x[test.labels == digit][:1] for digit in (3, 7))
     rows = {"generated from the prior": generate.generate(vae, 10).mean}
@@ -60,8 +62,7 @@ def edits(train, test) -> Mapping[str, Tensor]:
 
 def save(name: str, rows: Mapping[str, Tensor]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    figure = plots.image_rows(rows).figure
-    figure.savefig(FOLDER / name, bbox_inches="tight", metadata={"Software": None})
+    plots.save(plots.image_rows(rows), FOLDER / name, bbox_inches="tight")
     print(f"wrote {FOLDER / name}")
 
 

@@ -1,5 +1,6 @@
 """The command line, from the options to the files: in this process, and with Ctrl-C in one of its own."""
 
+import dataclasses
 import json
 import math
 import os
@@ -16,10 +17,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from vae_edu import commands
+from vae_edu import commands, options, reproduce
 from vae_edu.__main__ import main
-from vae_edu.data import binarize, load_images
-from vae_edu.data.pixels import Pixels
+from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.checkpoint import load
 from vae_edu.engine.checkpoint import save as save_checkpoint
 from vae_edu.train import fit
@@ -253,7 +253,7 @@ def test_mapped_training_gives_the_same_weights(folder, tmp_path, how, monkeypat
     monkeypatch.setattr(commands, "fit", lambda *a, **k: kinds.append(type(a[2])) or fit(*a, **k))
     assert main([*options, "--epochs", "1", "--mapped", "--out", mapped]) == 0
     assert main(["train", "--resume", "--epochs", "2", "--out", mapped]) == 0  # mapped again
-    assert kinds == [Pixels, Pixels]
+    assert kinds == [MappedImages, MappedImages]
     assert same_weights(mapped, whole)
     assert history_of(load(mapped)) == history_of(load(whole))
 
@@ -315,7 +315,6 @@ def test_resume_takes_more_epochs_and_nothing_else(folder, tmp_path, capsys, mon
 def test_errors_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VAE_EDU_DATASET", raising=False)
-    monkeypatch.setenv("VAE_EDU_DEVICE", os.environ.get("VAE_EDU_DEVICE", ""))  # --device is undone
     (tmp_path / "there.txt").write_text("not a model")
     VAE((1, 4, 4), 2).save("model.pt")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -340,6 +339,67 @@ def test_so_are_those_of_the_options(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     line_of(capsys, stop.value.code)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--epochs", "1"],
+        ["train", "--epochs", "1", "--binarize", "stochastic", "--mapped"],
+        ["train", "--resume", "--epochs", "41"],
+        ["evaluate", "--samples", "5", "--grid-points", "100", "--n", "9"],
+        ["generate", "--n", "4"],
+        ["edit"],
+        ["reproduce", "iwae", "--k", "1", "--budget", "0.0001", "--samples", "5"],
+    ],
+)
+def test_the_device_of_the_command_line_comes_before_the_environments(
+    folder, model, tmp_path, monkeypatch, command
+):
+    """Wherever something asked for the device without the option's name, the environment's would fail."""
+    monkeypatch.setenv("VAE_EDU_DEVICE", "nowhere")
+    monkeypatch.setattr(reproduce, "EPOCHS", 2)
+    name, *options = command
+    out = tmp_path / ("out.pt" if name in ("train", "reproduce") else "out.png")
+    if "--resume" in options:
+        out.write_bytes(model.read_bytes())
+    elif name in ("train", "reproduce"):
+        options += ["--data", str(folder)]
+    else:
+        options.insert(0, str(model))
+    if name == "train" and "--resume" not in options:
+        options += SMALL
+    if name != "evaluate":
+        options += ["--out", str(out)]
+    before = dict(os.environ)
+    assert main([name, *options, "--device", "cpu"]) == 0
+    assert dict(os.environ) == before
+    assert name == "evaluate" or out.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["generate", "--out", "a.png"], ["edit", "--out", "a.png"], ["evaluate"]]
+)
+def test_a_device_that_is_not_there(model, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    name, *options = command
+    error = line_of(capsys, main([name, str(model), *options, "--device", "gpu"]))
+    assert "gpu is not a device" in error
+    monkeypatch.setenv("VAE_EDU_DEVICE", "nowhere")
+    assert "nowhere is not a device" in line_of(capsys, main([name, str(model), *options]))
+
+
+def test_options_are_what_was_given_and_the_defaults(monkeypatch):
+    seen = []
+    for name in options.OPTIONS:
+        monkeypatch.setattr(commands, name, lambda given: seen.append(given) or 0)
+    assert main(["train", "--out", "a.pt", "--latent-dim", "3"]) == 0
+    assert main(["edit", "a.pt", "--out", "a.png", "--values", "1", "2"]) == 0
+    train, edit = seen
+    assert train == options.Train("a.pt", latent_dim=3)
+    assert edit == options.Edit("a.pt", "a.png", values=[1.0, 2.0])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        train.data = "mnist"
 
 
 def test_a_file_whose_options_are_no_options(tmp_path, capsys):

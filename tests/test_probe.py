@@ -10,17 +10,17 @@ from vae_edu import device, probe
 from vae_edu.data import Images, load_images
 
 
-def test_labelled_images_are_balanced_and_drawn_by_the_seed():
+def test_labeled_images_are_balanced_and_drawn_by_the_seed():
     images = load_images("strokes", n=500)
-    chosen = probe.labelled(images, 30, seed=1)
+    chosen = probe.labeled(images, 30, seed=1)
     assert chosen.labels.bincount().tolist() == [3] * 10
-    assert torch.equal(chosen.x, probe.labelled(images, 30, seed=1).x)
-    assert not torch.equal(chosen.x, probe.labelled(images, 30, seed=2).x)
-    assert sorted(probe.labelled(images, 13).labels.bincount().tolist()) == [1] * 7 + [2] * 3
+    assert torch.equal(chosen.x, probe.labeled(images, 30, seed=1).x)
+    assert not torch.equal(chosen.x, probe.labeled(images, 30, seed=2).x)
+    assert sorted(probe.labeled(images, 13).labels.bincount().tolist()) == [1] * 7 + [2] * 3
     assert len({row.cpu().numpy().tobytes() for row in chosen.x}) == 30
     for n in (0, 5000):
         with pytest.raises(ValueError, match="rarest class"):
-            probe.labelled(images, n)
+            probe.labeled(images, n)
 
 
 def test_accuracy_counts_what_is_right():

@@ -106,7 +106,7 @@ def name_of(path):
 
 USES = {name_of(path): imports(ast.parse(path.read_text(encoding="utf-8"))) for path in FILES}
 FOLDERS = {"data", "engine", "exercises", "grading"}
-HANDLED = {"plots", "sliders", "checks", "commands", "__main__"}  # what a person handles
+HANDLED = {"plots", "sliders", "checks", "commands", "options", "__main__"}  # what a person handles
 
 
 def room(module):

@@ -45,7 +45,8 @@ def test_the_nearest_image_by_all_differences():
     generator = torch.Generator().manual_seed(0)
     x, train = torch.rand(7, 1, 5, 5, generator=generator), torch.rand(60, 1, 5, 5, generator=generator)
     x[3] = train[11]
-    index, distance = nearest(x.to(device()), train.to(device()))
+    found = nearest(x.to(device()), train.to(device()))
+    index, distance = found.index, found.distance
     all_pairs = (x[:, None] - train).square().flatten(2).sum(2).sqrt()
     assert index.tolist() == all_pairs.argmin(1).tolist()
     torch.testing.assert_close(distance.cpu(), all_pairs.amin(1))
@@ -64,7 +65,7 @@ def test_classes_that_do_not_come_up_have_no_share():
 
 def test_an_interrupted_classifier_is_none(monkeypatch, trained):
     assert not trained.training
-    monkeypatch.setattr("vae_edu.quality.fit", lambda *_, **__: History(interrupted=True))
+    monkeypatch.setattr("vae_edu.probe.fit", lambda *_, **__: History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         classifier(load_images("strokes", n=20), 1, progress=False)
 

@@ -1,4 +1,4 @@
-"""How disentangled the dimensions of z are: whether each factor sits in a dimension of its own."""
+"""How disentangled the dimensions of z are: whether each factor sits in one dimension."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,22 @@ from vae_edu.engine.arguments import whole_number
 
 
 def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:
-    """I(zⱼ; v_f) in nats, of each dimension of z (N, latent_dim) and each factor (N,): (factors, latent_dim).
+    """The mutual information ``I(zⱼ; v_f)`` of each dimension of z and each factor, in nats.
 
-    Both sides are cut into `bins` classes of equal counts, whole-numbered factors with at most that
-    many values into one class a value. The counts of N images overstate the information of independent
-    pairs by about (bins − 1)²/2N (Miller 1955), which is subtracted from all; take N of some thousands.
-    Raises ValueError for other shapes and for numbers that are not finite.
+    Both sides are cut into classes of equal counts; a factor with few values has one class for each value.
+    The counts of N images overstate the information of independent pairs by about (bins − 1)²/2N
+    (Miller 1955), which is subtracted from every pair; take some thousands of images.
+
+    Args:
+        z: Codes (N, latent_dim).
+        factors: Name → (N,).
+        bins: How many classes.
+
+    Returns:
+        (factors, latent_dim).
+
+    Raises:
+        ValueError: For other shapes, and for numbers that are not finite.
     """
     whole_number("bins", bins, 2)
     check_factors(z, factors)
@@ -27,7 +37,7 @@ def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20)
 
 
 def check_factors(z: Tensor, factors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError, in one sentence, where the factors are not (N,) beside codes z (N, latent_dim)."""
+    """Raise ValueError, in one sentence, unless z is (N, latent_dim), every factor (N,), and all finite."""
     dims = {"z": 2} | dict.fromkeys(factors, 1)
     for name, values in {"z": z, **factors}.items():
         if len(values) != len(z) or values.dim() != dims[name] or not values.isfinite().all():
@@ -35,16 +45,35 @@ def check_factors(z: Tensor, factors: Mapping[str, Tensor]) -> None:
 
 
 def entropies(factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:
-    """H(v_f) of the classes of `mutual_information`, in nats: (factors,)."""
+    """The entropies ``H(v_f)`` of the factors' classes, in nats.
+
+    Args:
+        factors: Name → (N,).
+        bins: How many classes, as in `mutual_information`.
+
+    Returns:
+        (factors,).
+    """
     return torch.stack([_entropy(_classes(factor, bins).bincount()) for factor in factors.values()])
 
 
 def mutual_information_gap(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> dict[str, float]:
-    """MIG: (largest − second largest of I(zⱼ; v_f) over j) / H(v_f), for each factor, from 0 to 1.
+    """MIG, for each factor: (largest − second largest of ``I(zⱼ; v_f)`` over j) / ``H(v_f)``, from 0 to 1.
 
     1: one dimension alone says all about the factor. 0: two dimensions share it, or none knows it
-    (Chen et al. 2018, section 4.1). z: (N, latent_dim). Raises ValueError as `mutual_information` does, for
-    a single latent dimension, and for a factor that is the same for all images.
+    (Chen et al. 2018, section 4.1).
+
+    Args:
+        z: Codes (N, latent_dim), of two dimensions or more.
+        factors: Name → (N,).
+        bins: How many classes, as in `mutual_information`.
+
+    Returns:
+        Name → the gap.
+
+    Raises:
+        ValueError: As `mutual_information` does, for a single latent dimension, and for a factor that is the
+            same for all images.
     """
     constant = [name for name, values in factors.items() if (values == values[0]).all()]
     if z.shape[-1] < 2 or constant:
@@ -66,6 +95,7 @@ def _classes(values: Tensor, bins: int) -> Tensor:
 
 
 def _information(v: Tensor, z: Tensor) -> Tensor:
+    """I(v; z) of two columns of classes, (N,) each, in nats."""
     n_v, n_z = int(v.max()) + 1, int(z.max()) + 1
     table = (v * n_z + z).bincount(minlength=n_v * n_z).reshape(n_v, n_z)
     raw = _entropy(table.sum(1)) + _entropy(table.sum(0)) - _entropy(table)
@@ -73,5 +103,6 @@ def _information(v: Tensor, z: Tensor) -> Tensor:
 
 
 def _entropy(counts: Tensor) -> Tensor:
+    """−Σ p log p of the shares p of some counts, in nats."""
     p = counts.double() / counts.sum()
     return -torch.special.xlogy(p, p).sum()

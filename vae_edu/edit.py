@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,10 +26,19 @@ def edit(
 ) -> Drawn:
     """Section 8: 1. q(z|x); 2. a code z; 3. zⱼ = value for each {j: value}; 4. p(x|z); 5. x ∼ p(x|z).
 
-    x: (B, C, H, W), unchanged. changes: dimension, from 0, → a value, or one for each image, (B,).
-    sample_code: draw z in step 2, as the lecture says; without it z is the mean of q(z|x), so that
-    nothing but the edit makes a difference.
-    Raises ValueError for a dimension that the model does not have, or values that do not fit.
+    Args:
+        model: Anything with prior, encode and decode.
+        x: Images (B, C, H, W).
+        changes: Dimension, from 0, → a value for all images, or one for each, (B,).
+        sample_code: Draw z in step 2, as the lecture says. By default z is the mean of q(z|x), so that only
+            the edit makes a difference.
+        seed: Of the draws.
+
+    Returns:
+        The codes z, the means of p(x|z), and draws x.
+
+    Raises:
+        ValueError: For a dimension that the model does not have, or values that do not fit.
     """
     check_images(model, x)
     q = model.encode(x)  # 1
@@ -40,17 +50,21 @@ def edit(
 
 
 def changed(z: Tensor, changes: Mapping[int, float | Tensor]) -> Tensor:
-    """A copy of the codes z (…, latent_dim) with the dimensions {j: value} set, the others as they were.
+    """A copy of codes with some dimensions set.
 
-    Raises ValueError for an unknown dimension, a value of another shape than (…) or (), or one not finite.
+    Args:
+        z: Codes (…, latent_dim).
+        changes: Dimension, from 0, → a value for all codes, or one for each, (…).
+
+    Returns:
+        The new codes, (…, latent_dim).
+
+    Raises:
+        ValueError: For an unknown dimension, a value of another shape, or one that is not finite.
     """
     z = z.clone()
     for dim, value in changes.items():
-        try:
-            known = not isinstance(dim, bool) and 0 <= operator.index(dim) < z.shape[-1]
-        except TypeError:
-            known = False
-        if not known:
+        if not _is_index(dim, z.shape[-1]):
             raise ValueError(f"there is no latent dimension {dim!r}: they are 0 to {z.shape[-1] - 1}.")
         value = torch.as_tensor(value).to(z)
         if not value.isfinite().all():
@@ -64,24 +78,52 @@ def changed(z: Tensor, changes: Mapping[int, float | Tensor]) -> Tensor:
     return z
 
 
+def _is_index(dim: Any, count: int) -> bool:
+    """Whether dim is a whole number from 0 to count − 1."""
+    try:
+        return not isinstance(dim, bool) and 0 <= operator.index(dim) < count
+    except TypeError:
+        return False
+
+
 @torch.no_grad()
 def traverse(model: LatentVariableModel, x: Tensor, dim: int, values: Sequence[float] | Tensor) -> Tensor:
-    """Means of p(x|z) as one dimension of z goes through the values and the others stay.
+    """Means of p(x|z) as one dimension of z goes through values and the others stay.
 
-    x: (B, C, H, W). Returns (len(values), B, C, H, W). Raises ValueError as `edit` does.
+    Args:
+        model: Anything with prior, encode and decode.
+        x: Images (B, C, H, W), whose codes are the means of q(z|x).
+        dim: The dimension of z, from 0.
+        values: What it is set to.
+
+    Returns:
+        Images (len(values), B, C, H, W).
+
+    Raises:
+        ValueError: For a dimension that the model does not have, or a value that is not finite.
     """
     z = code_means(model, x)
     return model.decode(torch.stack([changed(z, {dim: float(value)}) for value in values])).mean
 
 
 def interpolate(a: Tensor, b: Tensor, steps: int = 9, *, spherical: bool = False) -> Tensor:
-    """From a to b (…) in equal steps, both ends included: (steps, …).
+    """From a to b in equal steps t = 0 … 1, both ends included: (1 − t) a + t b, or along an arc.
 
-    Linear: (1 − t) a + t b, for codes or for pixels. spherical: along the arc between the directions of
-    the codes a and b (…, latent_dim), with sin((1 − t)ω)/sin ω and sin(tω)/sin ω for weights, ω the angle
-    between them (Shoemake 1985; White 2016): lengths stay typical of N(0, I) in many dimensions,
-    where a straight line passes too close to 0.
-    Raises ValueError for fewer than 2 steps, different shapes, integers, or codes that are 0 or opposite.
+    The arc joins the directions of the codes a and b. Its weights are sin((1 − t)ω)/sin ω and sin(tω)/sin ω,
+    with the angle ω between a and b (Shoemake 1985; White 2016). In many dimensions the codes on it are as
+    long as those of N(0, I), while a straight line passes too close to 0.
+
+    Args:
+        a: Codes or images, (…); for the arc, codes (…, latent_dim).
+        b: The same, of the same shape.
+        steps: How many.
+        spherical: Whether to take the arc.
+
+    Returns:
+        (steps, …).
+
+    Raises:
+        ValueError: For fewer than 2 steps, different shapes, integers, or codes that are 0 or opposite.
     """
     steps = whole_number("steps", steps, 2)
     if a.shape != b.shape or not a.is_floating_point():
@@ -102,12 +144,22 @@ def interpolate(a: Tensor, b: Tensor, steps: int = 9, *, spherical: bool = False
 
 
 def directions(z: Tensor, factors: Mapping[str, Tensor], labels: Tensor | None = None) -> dict[str, Tensor]:
-    """How codes move as one factor grows by 1 and the others stay: a direction (latent_dim,) for each factor.
+    """How codes move as one factor grows by 1 and the others stay.
 
-    The least-squares fit z ≈ c_label + Σ_f d_f · factor_f over codes z (N, latent_dim), with a constant
-    for every label, so that "thicker" is not "more often an 8". factors: name → (N,), known or measured.
-    z + s·d_f is the code of the image with s more of the factor, as far as the decoder is linear.
-    Raises ValueError where the factors cannot be told apart, are not (N,), or not finite.
+    The least-squares fit ``z ≈ c_label + Σ_f d_f · factor_f``, with a constant for every label, so that
+    "thicker" does not mean "more often an 8". ``z + s·d_f`` is the code of the image with s more of the
+    factor, as far as the decoder is linear.
+
+    Args:
+        z: Codes (N, latent_dim).
+        factors: Name → (N,), known or measured.
+        labels: (N,); by default all images have one label.
+
+    Returns:
+        Name → the direction d_f, (latent_dim,).
+
+    Raises:
+        ValueError: If the factors cannot be told apart, are not (N,), or are not finite.
     """
     check_factors(z, factors)
     if not factors:
@@ -130,8 +182,17 @@ def move(
 ) -> Tensor:
     """Means of p(x|z + s·direction) for each strength s: an edit by a named factor.
 
-    x: (B, C, H, W), z the mean of q(z|x). Returns (len(strengths), B, C, H, W).
-    Raises ValueError for shapes that do not fit.
+    Args:
+        model: Anything with prior, encode and decode.
+        x: Images (B, C, H, W), whose codes z are the means of q(z|x).
+        direction: (latent_dim,), such as `directions` finds.
+        strengths: How much of the factor to add.
+
+    Returns:
+        Images (len(strengths), B, C, H, W).
+
+    Raises:
+        ValueError: For shapes that do not fit.
     """
     z = code_means(model, x)
     direction, strengths = direction.to(z), torch.as_tensor(strengths).to(z)

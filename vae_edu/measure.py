@@ -1,4 +1,4 @@
-"""What can be measured on an image itself, without its factors: ink, place, slant, size."""
+"""What can be measured on an image itself: ink, place, slant, size."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,15 @@ from torch import Tensor
 
 
 class Measures(NamedTuple):
-    """Of every image, (…,): what an edit changed, and what it should have left alone.
+    """Measures of every image, each (…,): what an edit changed, and what it should have left alone.
 
-    ink: the sum of its pixels. column, row: the centre of the ink, in pixels from the left and the top.
-    slant: pixels to the right for every pixel up. width, height: standard deviations of the ink, in pixels,
-    width without what the slant adds to it.
+    Attributes:
+        ink: The sum of the pixels.
+        column: The center of the ink, in pixels from the left.
+        row: The center of the ink, in pixels from the top.
+        slant: Pixels to the right for every pixel up.
+        width: Standard deviation of the ink across, in pixels, without what the slant adds to it.
+        height: Standard deviation of the ink down, in pixels.
     """
 
     ink: Tensor
@@ -23,12 +27,20 @@ class Measures(NamedTuple):
 
 
 def measure(x: Tensor) -> Measures:
-    """Moments of the ink w(row, column) of images x (…, C, H, W), channels added up.
+    """Moments of the ink w(row, column), the sum of the channels; Hu (1962) introduced them for shapes.
 
-    ink = Σ w; centre = Σ w·place / ink; slant = −Cov(column, row) / Var(row), since rows count downwards;
+    ink = Σ w; center = Σ w·place / ink; slant = −Cov(column, row) / Var(row), since rows count downwards;
     width² = Var(column) − slant² Var(row), what is left when the shear is undone; height² = Var(row).
-    (Hu 1962 introduced moments as features of shapes.) What has no value is NaN: all but the ink of an
-    empty image, slant and width of ink in a single row. Raises ValueError for pixels that are not floats.
+
+    Args:
+        x: Images (…, C, H, W), floating-point.
+
+    Returns:
+        The measures of each image, (…,). What has no value is NaN: all but the ink of an empty image, and
+        slant and width of ink in a single row.
+
+    Raises:
+        ValueError: If x is no tensor of floating-point images.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() < 3:
         raise ValueError("measure needs a tensor of floating-point images, (…, C, H, W), such as images.x.")

@@ -1,4 +1,4 @@
-"""A published table, run again: Burda et al. (2016), Importance weighted autoencoders, one layer of codes."""
+"""A published table, computed again: Burda et al. (2016), Importance weighted autoencoders."""
 
 import json
 import math
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vae_edu import device, iwae, marginal
+import vae_edu
+from vae_edu import iwae, marginal
 from vae_edu.active_units import active_units
 from vae_edu.data import binarize
 from vae_edu.engine.randomness import random_stream
@@ -21,27 +22,43 @@ from vae_edu.vae import VAE
 
 PAPER = {1: (86.76, 19), 5: (85.54, 22), 50: (84.78, 25)}  # k: −log p(x) on MNIST in nats, active units
 EPOCHS, BATCH = 3280, 20
+EPS = 1e-4  # of Adam
 RUNS = Path(__file__).with_name("iwae_runs.json")
-TRIAL = 60  # steps that tell how long an epoch takes
+TRIAL_STEPS = 60  # to find out how long an epoch takes
 
 
 def learning_rate(epoch: float) -> float:
     """The paper's schedule: 10⁻³ · 10^(−i/7) in stage i = 0 … 7, which lasts 3ⁱ epochs; 3,280 in all.
 
-    A shorter training takes it as far as it goes. To squeeze it into the epochs that there are does worse
-    where they are few, by ten nats with ten, since two thirds of it are spent at the smallest rate.
+    A shorter training goes through as much of it as it has epochs for. Squeezing the whole schedule into few
+    epochs does worse, by ten nats with ten, since two thirds of it are spent at the smallest rate.
+
+    Args:
+        epoch: Epochs done, 2.5 say.
+
+    Returns:
+        Adam's learning rate.
     """
-    stage = next((i for i in range(7) if 2 * epoch < 3 ** (i + 1) - 1), 7)
+    stage = 0
+    while stage < 7 and 2 * epoch >= 3 ** (stage + 1) - 1:  # stages 0 … i last (3ⁱ⁺¹ − 1)/2 epochs
+        stage += 1
     return 1e-3 * 10 ** (-stage / 7)
 
 
 def network(x: Tensor, seed: int = 0) -> VAE:
-    """784-200-200-50-200-200-784 with tanh, for images x (N, 1, 28, 28) in [0, 1].
+    """784-200-200-50-200-200-784 with tanh, on the device of the images.
 
-    Weights as Glorot & Bengio (2010) begin; every pixel's logit starts at that of its mean over x.
+    Weights start as in Glorot & Bengio (2010); every pixel's logit starts at that of its mean over x.
+
+    Args:
+        x: Grey images (N, 1, 28, 28) in [0, 1].
+        seed: Of the weights.
+
+    Returns:
+        A Bernoulli VAE with 50 latent dimensions.
     """
     with random_stream(seed):
-        vae = VAE(x.shape[1:], 50, "bernoulli", hidden=(200, 200), activation="tanh")
+        vae = VAE(x.shape[1:], 50, "bernoulli", hidden=(200, 200), activation="tanh", device=x.device)
         layers = [layer for layer in vae.modules() if isinstance(layer, nn.Linear)]
         for layer in layers:
             nn.init.xavier_uniform_(layer.weight)
@@ -53,64 +70,108 @@ def network(x: Tensor, seed: int = 0) -> VAE:
 def train(
     vae: VAE, x: Tensor, k: int, epochs: int, *, seed: int = 0, checkpoint: str | Path | None = None
 ) -> History:
-    """Maximise the bound with k samples on images drawn anew from grey x; returns what `train.fit` saw.
+    """Maximize the bound with k samples on images drawn anew from grey x.
 
-    Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. checkpoint: as for `train.fit`.
-    The minutes of all whole epochs, also of those before an interruption, are in
-    vae.about["training_minutes"].
+    Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. `vae.about["training_minutes"]` holds the
+    minutes of all whole epochs, also of those before an interruption.
+
+    Args:
+        vae: Changed in place.
+        x: Grey images (N, 1, 28, 28) in [0, 1].
+        k: Samples of the bound; 1 is the ELBO.
+        epochs: How many times every image is seen.
+        seed: Of the order of the images and of all draws.
+        checkpoint: As for `vae_edu.train.fit`.
+
+    Returns:
+        What `vae_edu.train.fit` saw.
     """
     start, before = time.perf_counter(), vae.about.get("training_minutes", 0.0)
 
-    def watch(vae: VAE, history: History) -> None:
+    def watch(model: nn.Module, history: History) -> None:
         vae.about["training_minutes"] = before + (time.perf_counter() - start) / 60
 
-    loss = partial(iwae.negative_bound_of_binarized, samples=k)
-    options = {"batch_size": BATCH, "lr": learning_rate, "eps": 1e-4, "seed": seed}
-    return fit(vae, loss, x, epochs, **options, checkpoint=checkpoint, watch=watch)
+    return _fit(vae, x, k, epochs, lr=learning_rate, seed=seed, checkpoint=checkpoint, watch=watch)
 
 
 def affordable_epochs(x: Tensor, k: int, minutes: float) -> int:
-    """How many epochs over x fit into so many minutes on this machine, at least one and at most 3,280."""
-    few = x[torch.arange(TRIAL * BATCH) % len(x)]
-    vae, loss = network(x), partial(iwae.negative_bound_of_binarized, samples=k)
+    """How many epochs fit into so many minutes on this machine, measured by a short training.
+
+    Args:
+        x: Grey images (N, 1, 28, 28) in [0, 1].
+        k: Samples of the bound.
+        minutes: Of training.
+
+    Returns:
+        At least one and at most 3,280.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C.
+    """
+    few, vae = x[torch.arange(TRIAL_STEPS * BATCH) % len(x)], network(x)
+    seconds = 0.0
     for _ in range(2):  # the first one warms up
         start = time.perf_counter()
-        if fit(vae, loss, few, 1, batch_size=BATCH, eps=1e-4, progress=False).interrupted:
+        if _fit(vae, few, k, 1, progress=False).interrupted:
             raise KeyboardInterrupt
-        seconds = (time.perf_counter() - start) / TRIAL
-    return min(max(1, int(60 * minutes / seconds / math.ceil(len(x) / BATCH))), EPOCHS)
+        seconds = (time.perf_counter() - start) / TRIAL_STEPS
+    epochs = int(60 * minutes / seconds / math.ceil(len(x) / BATCH))
+    return min(max(1, epochs), EPOCHS)
+
+
+def _fit(vae: VAE, x: Tensor, k: int, epochs: int, **options: Any) -> History:
+    """Train with the paper's loss, batch size and ε."""
+    loss = partial(iwae.negative_bound_of_binarized, samples=k)
+    where = next(vae.parameters()).device
+    return fit(vae, loss, x, epochs, batch_size=BATCH, eps=EPS, device=where, **options)
 
 
 def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict[str, float]:
-    """−log p(x) by importance sampling on black-and-white images that are drawn once from grey x.
+    """−log p(x) by importance sampling, on black-and-white images drawn once from grey x.
 
-    "nll" in nats per image, the mean over the images with its "standard_error", and the "active_units".
+    Args:
+        vae: A Bernoulli VAE.
+        x: Grey images (N, 1, 28, 28) in [0, 1].
+        samples: For each image.
+        seed: Of the samples.
+
+    Returns:
+        "nll", the mean over the images in nats per image, its "standard_error", and the number of
+        "active_units".
     """
     x = binarize(x.cpu(), seed=0).to(x)  # the same images on every device
     log_p_x = marginal.importance_sampling(vae, x, samples, seed=seed, progress=True).log_p_x
-    error = standard_error(log_p_x).item()
     return {
         "nll": -log_p_x.mean().item(),
-        "standard_error": error,
+        "standard_error": standard_error(log_p_x).item(),
         "active_units": int(active_units(vae, x).sum()),
     }
 
 
-def machine() -> str:
-    """What the numbers of a run were computed on."""
-    cuda = device().type == "cuda"
-    threads = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-    name = torch.cuda.get_device_name(device()) if cuda else threads
+def machine(device: torch.device | str | None = None) -> str:
+    """The hardware and the PyTorch that compute on a device, in words (default: `vae_edu.device()`)."""
+    device = vae_edu.device(device)
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
     return f"{name}, PyTorch {torch.__version__.split('+')[0]}"
 
 
 def runs() -> list[dict[str, Any]]:
-    """The runs that came with the package, each with the command that made it."""
+    """The runs that come with the package, each with the command that made it."""
     return json.loads(RUNS.read_text(encoding="utf-8"))
 
 
 def table(runs: list[dict[str, Any]]) -> str:
-    """Runs of `python -m vae_edu reproduce iwae` below each other, with the paper's numbers beside them."""
+    """A table of runs of `python -m vae_edu reproduce iwae`, one a line, with the paper's numbers.
+
+    Args:
+        runs: What that command prints with --json.
+
+    Returns:
+        Lines of text, in the order of k and of the epochs.
+    """
     lines = [
         "    |    −log p(x), nats     | active units  |",
         "  k |  paper    here         | paper    here |  epochs  minutes  machine",

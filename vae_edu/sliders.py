@@ -1,10 +1,10 @@
-"""Editing by hand (lecture section 8): one slider for each dimension of z, and the image that it makes."""
+"""Editing by hand (lecture section 8): a slider for each dimension of z, and the image that z makes."""
 
 import io
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,10 +17,10 @@ from vae_edu.engine.arguments import whole_number
 from vae_edu.interface import LatentVariableModel, check_images
 
 if TYPE_CHECKING:
-    from ipywidgets import Box
+    from ipywidgets import Box  # type: ignore[import-untyped]
 
-PIXELS = 220  # about the size of a picture on the screen
-STEP = 0.05  # of a slider: what an arrow key moves it by
+PIXELS = 220  # the height or width of a picture on the screen
+STEP = 0.05  # what an arrow key moves a slider by
 
 
 def sliders(
@@ -31,13 +31,20 @@ def sliders(
     radius: float = 3.0,
     static_values: int = 7,
 ) -> None:
-    """Show x beside the mean of p(x|z), with sliders that change z; they start at the mean of q(z|x).
+    """Show x and the mean of p(x|z), with sliders that change z; they start at the mean of q(z|x).
 
-    x: one image, (1, C, H, W). dims: the dimensions of z, from 0, that get a slider; all without it.
-    radius: the sliders go from −radius to radius, and as far as the code itself.
-    The sliders need JupyterLab or another live notebook with ipywidgets. Everywhere else the same cell
-    shows a picture: the images at `static_values` places along every dimension.
-    Raises ValueError, in one sentence, for more than one image and for unknown dimensions.
+    The sliders need JupyterLab or another live notebook with ipywidgets. Everywhere else the same cell shows
+    a picture, `contact_sheet`.
+
+    Args:
+        model: Anything with prior, encode and decode.
+        x: One image, (1, C, H, W).
+        dims: The dimensions of z, from 0, that get a slider; all by default.
+        radius: The sliders go from −radius to radius, and as far as the code of x.
+        static_values: How many places along a dimension the picture shows.
+
+    Raises:
+        ValueError: For more than one image, unknown dimensions, or a radius that is not above 0.
     """
     from IPython.display import display
 
@@ -50,32 +57,58 @@ def sliders(
     dims = range(*model.prior().event_shape) if dims is None else dims
     if not len(dims) or len(set(dims)) < len(dims):
         raise ValueError(f"dims = {list(dims)} must name at least one dimension, and none of them twice.")
-    data = {"text/plain": "the image at several places along the dimensions of its code"}
-    data["image/png"] = contact_sheet(model, x, dims, values)
-    with suppress(ImportError):  # without ipywidgets
-        data = slider_box(model, x, dims, radius)._repr_mimebundle_() | data
-    display(data, raw=True)  # the notebook shows the richest that it can
+    views: dict[str, Any] = {
+        "text/plain": "the image at several places along the dimensions of its code",
+        "image/png": contact_sheet(model, x, dims, values),
+    }
+    with suppress(ImportError):  # if ipywidgets is not installed
+        widgets = slider_box(model, x, dims, radius)._repr_mimebundle_() or {}
+        views = {**widgets, **views}
+    display(views, raw=True)  # a notebook shows the richest one that it can
 
 
 def contact_sheet(
     model: LatentVariableModel, x: Tensor, dims: Sequence[int], values: Sequence[float] | Tensor
 ) -> bytes:
-    """A PNG of the image x (1, C, H, W) with one dimension of its code moved: a row for each of the dims."""
+    """A picture of what an image becomes as one dimension of its code moves, a row for each dimension.
+
+    Args:
+        model: Anything with encode and decode.
+        x: One image, (1, C, H, W).
+        dims: The dimensions of z, from 0.
+        values: What each of them is set to.
+
+    Returns:
+        A PNG.
+
+    Raises:
+        ValueError: For an unknown dimension.
+    """
     rows = {f"z[{dim}]": traverse(model, x, dim, values)[:, 0] for dim in dims}
     ax = plots.image_rows(rows, title="mean of p(x|z) as one dimension of z moves")
-    width = ax.images[0].get_array().shape[1] / len(values)
+    left, right = ax.get_xlim()
+    width = (right - left) / len(values)
     ax.set_xticks((np.arange(len(values)) + 0.5) * width, [f"{value:.3g}" for value in values])
     ax.set_xlabel("value of that dimension")
     file = io.BytesIO()
-    ax.figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(ax.figure)
+    plots.save(ax, file)
     return file.getvalue()
 
 
 def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radius: float) -> "Box":
-    """The widgets: x (1, C, H, W) and the mean of p(x|z) above the sliders and a button that resets them.
+    """The widgets: x and the mean of p(x|z) above the sliders and a button that resets them.
 
-    Raises ImportError where ipywidgets is not installed.
+    Args:
+        model: Anything with encode and decode.
+        x: One image, (1, C, H, W).
+        dims: The dimensions of z, from 0, that get a slider.
+        radius: The sliders go from −radius to radius, and as far as the code of x.
+
+    Returns:
+        A box of ipywidgets.
+
+    Raises:
+        ImportError: If ipywidgets is not installed.
     """
     from ipywidgets import Button, FloatSlider, GridBox, HBox, Image, Label, Layout, VBox
 
@@ -93,7 +126,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
     @torch.no_grad()
     def draw(_: object = None) -> None:
         values = {dim: control.value for dim, control in controls.items()}
-        # browsers round to the step, so a slider that is as near leaves the code as it was
+        # browsers round to the step, so a slider within half a step of its start changes nothing
         edits = {dim: value for dim, value in values.items() if abs(value - start[dim]) > STEP / 2}
         edited.value = png(model.decode(changed(code, edits)).mean)
 
@@ -114,7 +147,14 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
 
 
 def png(x: Tensor) -> bytes:
-    """An image (1, C, H, W) in [0, 1] as a PNG with large square pixels; ink is dark where C is 1."""
+    """An image as a PNG with large square pixels.
+
+    Args:
+        x: (1, C, H, W) in [0, 1]; if C is 1, ink is dark on white.
+
+    Returns:
+        The bytes of the file.
+    """
     (picture,) = plots.rgb(x)
     times = max(1, round(PIXELS / max(picture.shape[:2])))
     file = io.BytesIO()

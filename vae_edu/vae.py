@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from vae_edu import device
+import vae_edu
 from vae_edu.engine import checkpoint
 from vae_edu.engine.arguments import channels_height_width, whole_number
 from vae_edu.engine.bernoulli import BernoulliImage
@@ -38,8 +38,10 @@ class VAE(nn.Module):
 
     Images have any shape (C, H, W) with values in [0, 1]; x and z may have any leading dimensions.
 
-    architecture: the arguments above. about: what else is worth knowing about the model, as strings and
-        numbers, such as the data that it learned from. Both are saved with it.
+    device: where the model is, `vae_edu.device()` by default.
+
+    architecture: the arguments above, without the device. about: what else is worth knowing about the
+        model, as strings and numbers, such as the data that it learned from. Both are saved with it.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class VAE(nn.Module):
         hidden: Sequence[int] | None = None,
         activation: str = "relu",
         min_sigma: float = 0.1,
+        device: torch.device | str | None = None,
     ):
         super().__init__()
         self.image_shape = channels_height_width(image_shape)
@@ -96,7 +99,7 @@ class VAE(nn.Module):
         if likelihood == "gaussian_one_sigma":
             self.scaled_logvar = nn.Parameter(torch.tensor(-3.0 / SPEED))  # log σ² / SPEED
         self.register_buffer("zero", torch.zeros(self.latent_dim), persistent=False)
-        self.to(device())
+        self.to(vae_edu.device(device))
 
     def prior(self) -> Independent:
         """p(z) = N(0, I), of event shape (latent_dim,)."""
@@ -133,17 +136,20 @@ class VAE(nn.Module):
         checkpoint.save(path, checkpoint.contents_of(self))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The model in a file of `save`, or in a checkpoint of `vae_edu.train.fit`, on `vae_edu.device()`.
+    def load(cls, path: str | Path, device: torch.device | str | None = None) -> Self:
+        """The model in a file of `save`, or in a checkpoint of `vae_edu.train.fit`.
+
+        device: where the model is, `vae_edu.device()` by default.
 
         Raises ValueError where the file is missing, damaged or newer, or holds no VAE.
         """
         saved = checkpoint.load(path)
         if not isinstance(saved.get("architecture"), dict):
             raise ValueError(f"{path} holds no VAE, or an older one without its architecture: name another.")
+        device = vae_edu.device(device)
         try:
             with random_stream(0):  # the first weights, which are replaced, disturb nobody's draws
-                vae = cls(**saved["architecture"])
+                vae = cls(**saved["architecture"], device=device)
             vae.load_state_dict(saved["model"])
             vae.about = dict(saved["about"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -1,9 +1,9 @@
 """Stroke digits: images x drawn from factors z that are known.
 
-The lecture's intuition, "x is an image, z the latent factors that made it", made literal.
-A digit is one or two pen strokes, each a Catmull-Rom spline through control points. The
-factors stretch, slant, turn, scale and shift the points, and a round pen draws along them.
-An image is a function of its factors, so one can be swept while the others stay.
+They make the lecture's intuition literal, "x is an image, z the latent factors that made it". A digit is one
+or two pen strokes, each a Catmull-Rom spline through control points. The factors stretch, slant, turn, scale
+and shift the points, and a round pen draws along them. An image is a function of its factors, so one can
+change while the others stay.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SIZE = 28  # pixels a side, as MNIST has
-HALF_HEIGHT = 9.5  # pixels from the middle of a digit of scale 1 to its top
-DOTS = 72  # places along a digit where the pen touches the paper
-CHUNK = 50  # images drawn at a time: fits the cache, and memory does not grow with n
+SIZE = 28  # pixels a side, as in MNIST
+HALF_HEIGHT = 9.5  # pixels from the center of a digit of scale 1 to its top
+DOTS = 72  # points along a digit at which the pen touches the paper
+CHUNK = 50  # images to draw at a time: they fit the cache, and memory does not grow with n
 JITTER = 0.08  # largest displacement of a control point, in half heights
 
-# Every factor as (least, neutral, largest). Drawn at random they are uniform and independent.
+# Every factor as (least, neutral, largest). Random factors are uniform and independent.
 FACTORS = {
     "digit": (0, 0, 9),  # which one
     "thickness": (1.6, 2.5, 3.8),  # diameter of the pen, in pixels
@@ -30,7 +30,7 @@ FACTORS = {
     "shift_y": (-1.2, 0.0, 1.2),  # pixels down
 }
 
-# Control points "x,y" in hundredths of the half height, y down the page; "/" lifts the pen.
+# Control points "x,y" in hundredths of the half height, with y down the page; "/" lifts the pen.
 GLYPHS = [
     "10,-100 -42,-75 -62,0 -42,72 3,100 46,72 62,0 45,-75 5,-100",
     "-32,-55 -5,-80 10,-100 8,-40 4,30 0,100",
@@ -48,7 +48,7 @@ GLYPHS = [
 def _spline(points: np.ndarray, dots: int) -> np.ndarray:
     """Weights (dots, K) that turn K control points into dots spread evenly along their spline.
 
-    Catmull & Rom (1974), A class of local interpolating splines; uniform, end points doubled.
+    Catmull & Rom (1974), A class of local interpolating splines; uniform, with doubled end points.
     """
     travelled = np.append(0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
     place = np.interp(np.linspace(0, travelled[-1], dots), travelled, np.arange(len(points)))
@@ -92,10 +92,15 @@ POINTS, WEIGHTS = _glyph_tables()
 
 
 def random_factors(n: int, seed: int = 0) -> dict[str, Tensor]:
-    """Draw n rows of factors: the table `FACTORS`, each column (n,), and "jitter" (n, K, 2).
+    """Random factors of n images. Those of image i depend on the seed and on i, never on n.
 
-    Row i depends on the seed and on i, never on n. Jitter is the accident of the hand: where each
-    control point lies beside its place, in half heights.
+    Args:
+        n: How many images.
+        seed: Of the factors.
+
+    Returns:
+        The factors of `FACTORS` by name, each (n,), and "jitter" (n, K, 2): by how much the hand misses
+        each control point, in half heights.
     """
     jitter_shape = POINTS.shape[1:]
     columns = len(FACTORS) + jitter_shape.numel()
@@ -112,25 +117,23 @@ def random_factors(n: int, seed: int = 0) -> dict[str, Tensor]:
 
 
 def complete_factors(factors: Mapping[str, object]) -> dict[str, Tensor]:
-    """Make a full table from the factors that are given; the others take their neutral value.
+    """Complete a table of factors: those that are not given take their neutral value.
 
-    A number counts for every image; lists and tensors hold one value an image.
-    Raises ValueError for an unknown name, columns of different lengths, or a value out of reach.
+    Args:
+        factors: Name → a number for all images, or one value for each: a list or tensor (n,), and for
+            "jitter" (n, K, 2).
+
+    Returns:
+        Every factor by name, (n,), and "jitter" (n, K, 2).
+
+    Raises:
+        ValueError: For an unknown name, columns of different lengths, or an impossible value.
     """
     if unknown := sorted(set(factors) - {*FACTORS, "jitter"}):
         raise ValueError(f"unknown factors {unknown}: the factors are {', '.join(FACTORS)}, jitter.")
-    neutral = {name: middle for name, (_, middle, _) in FACTORS.items()}
+    neutral: dict[str, object] = {name: middle for name, (_, middle, _) in FACTORS.items()}
     neutral["jitter"] = torch.zeros(1, *POINTS.shape[1:])
-    table = {}
-    for name, value in (neutral | dict(factors)).items():
-        try:
-            table[name] = torch.atleast_1d(torch.as_tensor(value)).detach().cpu().float()
-            table[name].expand(-1, *neutral["jitter"].shape[1:] if name == "jitter" else ())
-        except (TypeError, ValueError, RuntimeError) as error:
-            shape = f"(n, {', '.join(map(str, POINTS.shape[1:]))})" if name == "jitter" else "(n,)"
-            raise ValueError(f"factor {name!r} must hold numbers in the shape {shape}.") from error
-        if not table[name].isfinite().all():
-            raise ValueError(f"factor {name!r} holds a value that is not finite: give real numbers.")
+    table = {name: _column(name, value) for name, value in {**neutral, **factors}.items()}
     lengths = {name: len(column) for name, column in table.items() if len(column) != 1}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise ValueError(f"factors of lengths {lengths}: give one value an image, or one for all.")
@@ -144,10 +147,28 @@ def complete_factors(factors: Mapping[str, object]) -> dict[str, Tensor]:
     return {name: column.expand(n, *column.shape[1:]) for name, column in table.items()}
 
 
-def draw(factors: Mapping[str, Tensor]) -> Tensor:
-    """Draw the images of a full factors table: (n, 1, 28, 28) in [0, 1], in 256 shades of grey.
+def _column(name: str, value: object) -> Tensor:
+    """A factor's values, one for all images or one for each. Raises ValueError for a wrong shape or NaN."""
+    shape = tuple(POINTS.shape[1:]) if name == "jitter" else ()
+    try:
+        column = torch.atleast_1d(torch.as_tensor(value)).detach().cpu().float()
+        column.expand(-1, *shape)
+    except (TypeError, ValueError, RuntimeError) as error:
+        wanted = f"(n, {', '.join(map(str, shape))})" if shape else "(n,)"
+        raise ValueError(f"factor {name!r} must hold numbers in the shape {wanted}.") from error
+    if not column.isfinite().all():
+        raise ValueError(f"factor {name!r} holds a value that is not finite: give real numbers.")
+    return column
 
-    A pixel holds the ink max(0, min(1, 1/2 + thickness/2 - r)), r its distance to the nearest dot.
+
+def draw(factors: Mapping[str, Tensor]) -> Tensor:
+    """Draw images. A pixel holds the ink max(0, min(1, 1/2 + thickness/2 - r)), r from it to the nearest dot.
+
+    Args:
+        factors: A full table, as `random_factors` and `complete_factors` return it.
+
+    Returns:
+        (n, 1, 28, 28) in [0, 1], in 256 shades of grey.
     """
     x = torch.empty(len(factors["digit"]), 1, SIZE, SIZE)
     for start in range(0, len(x), CHUNK):
@@ -156,13 +177,25 @@ def draw(factors: Mapping[str, Tensor]) -> Tensor:
     return x
 
 
-def _draw_chunk(digit, thickness, slant, width, rotation, scale, shift_x, shift_y, jitter) -> Tensor:
+def _draw_chunk(
+    digit: Tensor,
+    thickness: Tensor,
+    slant: Tensor,
+    width: Tensor,
+    rotation: Tensor,
+    scale: Tensor,
+    shift_x: Tensor,
+    shift_y: Tensor,
+    jitter: Tensor,
+) -> Tensor:
+    """The images of a few factors, (n, 28, 28)."""
     column, row = (WEIGHTS[digit] @ (POINTS[digit] + jitter)).unbind(-1)  # (n, DOTS) each
     column = width[:, None] * column - slant[:, None] * row
     cos, sin = rotation.cos()[:, None], rotation.sin()[:, None]
     column, row = cos * column - sin * row, sin * column + cos * row
-    size, middle = (scale * HALF_HEIGHT)[:, None], (SIZE - 1) / 2
-    column, row = (size * v + shift[:, None] + middle for v, shift in [(column, shift_x), (row, shift_y)])
+    size, center = (scale * HALF_HEIGHT)[:, None], (SIZE - 1) / 2
+    column = size * column + shift_x[:, None] + center
+    row = size * row + shift_y[:, None] + center
     pixel = torch.arange(SIZE, dtype=torch.float32)[:, None]
     across = (pixel - column[:, None]) ** 2  # (n, SIZE, DOTS)
     down = (pixel - row[:, None]) ** 2

@@ -1,0 +1,298 @@
+"""The options of the command line: a dataclass for each command, and the parser that fills it."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from vae_edu.engine.arguments import whole_number
+
+EXAMPLES = """examples:
+  python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
+  python -m vae_edu train --out model.pt --resume --epochs 20
+  python -m vae_edu evaluate model.pt
+  python -m vae_edu generate model.pt --out samples.png
+  python -m vae_edu edit model.pt --image 3 --dim 0 --out edit.png
+  python -m vae_edu reproduce iwae --k 5
+  python -m vae_edu grade submissions --out grades.csv
+  torchrun --nproc-per-node=2 -m vae_edu train --data mnist --out model.pt
+
+python -m vae_edu train --help explains the options of train; the others have theirs."""
+TRAIN = """the file holds the model and all that training needs in order to go on; VAE.load reads it.
+--resume takes every option that is not given from the file; only --epochs may change.
+Ctrl-C ends training after the step that it is in, and keeps what was learned.
+torchrun starts several processes, which share every batch; it wants --images in the place of --n."""
+EVALUATE = """the keys of --json: means over the images, in nats per image unless said otherwise
+  elbo, reconstruction, kl      L5, E[log p(x|z)] and KL(q(z|x), p(z)), with 16 samples an image
+  bits_per_dimension            -elbo / (pixels x ln 2), in bits; null for a Gaussian likelihood's density
+  log_p_x                       by importance sampling from q(z|x)
+  log_p_x_sampling_error        what of its error the samples cause; too small where q misses a part
+  exact_log_p_x, gap            on a grid, and what the ELBO lacks of it; null beyond two latent dimensions
+  ..._standard_error            the standard error over the images
+  active_units                  latent dimensions whose mean of q(z|x) has a variance above 0.01
+  images, latent_dim, data      what it was measured on; counts, and the name of the data"""
+REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of codes.
+784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every step; -log p(x) with 5000 samples.
+The paper's schedule of the learning rate takes 3280 epochs; with fewer it goes as far as they do.
+On a CPU the measurement takes longer than three minutes of training; --n and --samples shorten it.
+With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
+GRADE = """SUBMISSIONS is a folder of notebooks, one a student, or the submitted/ folder of nbgrader.
+Beside grades.csv it writes grades_feedback/, a page for every student and lesson, and grades.json, with
+which it runs again only what has changed. The column "flags" says where a teacher should look before giving
+the marks: solutions that call, copy or read the package's own function. Students' code runs in processes
+of its own, without a network and with nothing to write to where the system allows that (Linux does)."""
+GRADEBOOK = """write the marks of a table that grade has made, perhaps with changes of yours, into nbgrader's
+gradebook, as manual scores. nbgrader must know the assignments: run its generate_assignment first."""
+DATA = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX or .npy files"
+MODEL = "a file of train"
+DRAWS = "of the random draws (default: 0)"
+PICTURE = "the picture to write, a .png file"
+GO_ON = "go on with the file --out"
+JSON = "one JSON object instead of a table"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are one line, and whose result holds only the given options."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(
+            **settings,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """The options that were given on the command line, by name, and the name of the "command"."""
+    parser = Parser(prog="python -m vae_edu", description="Variational autoencoders.", epilog=EXAMPLES)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(OPTIONS))
+
+    def command(name: str, description: str, epilog: str | None = None) -> Parser:
+        added = commands.add_parser(name, help=description, description=description, epilog=epilog)
+        added.add_argument("--device", help="cpu, cuda or cuda:1; CUDA where there is one without it")
+        return added
+
+    _add_train(command("train", "train a VAE and write it to a file", TRAIN))
+    _add_generate(command("generate", "draw images from a model"))
+    _add_edit(command("edit", "change one dimension of an image's code and decode"))
+    _add_evaluate(command("evaluate", "measure a model on held-out images", EVALUATE))
+    _add_reproduce(command("reproduce", "train and measure a row of a published table", REPRODUCE))
+    _add_grade(command("grade", "mark a folder of students' notebooks", GRADE))
+    _add_gradebook(command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK))
+    return vars(parser.parse_args(arguments))
+
+
+@dataclass(frozen=True)
+class Train:
+    """What `train` takes; its --help explains each."""
+
+    out: str
+    data: str | None = None
+    mapped: bool = False
+    n: int | None = None
+    latent_dim: int = 2
+    likelihood: str = "bernoulli"
+    binarize: str | None = None
+    network: str = "mlp"
+    hidden: list[int] | None = None
+    beta: float = 1.0
+    epochs: int = 10
+    batch_size: int = 128
+    lr: float = 1e-3
+    seed: int = 0
+    resume: bool = False
+    device: str | None = None
+
+
+def _add_train(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--data", help=f"{DATA} (default: $VAE_EDU_DATASET, else strokes)")
+    add("--mapped", action="store_true", help="read the training images from their file in every step, for "
+        "data larger than memory; with --binarize stochastic or a Gaussian likelihood")  # fmt: skip
+    add("--n", "--images", type=_whole(1), help="train on so many images, chosen at random (default: all)")
+    add("--latent-dim", type=_whole(1), help=f"dimensions of z (default: {Train.latent_dim})")
+    add("--likelihood", choices=["bernoulli", "gaussian", "gaussian_one_sigma"])
+    add("--binarize", choices=["half", "stochastic"], help="pixels are 1 from 0.5 on (default), or anew "
+        "in every step with their grey value for probability; for a Bernoulli likelihood")  # fmt: skip
+    add("--network", choices=["mlp", "cnn"])
+    add("--hidden", type=_whole(1), nargs="+", help="widths, or channels (default: 500 500; cnn: 16 32)")
+    add("--beta", type=float, help=f"weight of the KL divergence (default: {Train.beta:g}, the ELBO)")
+    add("--epochs", type=_whole(1), help=f"default: {Train.epochs}")
+    add("--batch-size", type=_whole(1), help=f"over all processes (default: {Train.batch_size})")
+    add("--lr", type=float, help=f"Adam's learning rate (default: {Train.lr})")
+    add("--seed", type=_whole(0), help=f"of the weights, the order and the draws (default: {Train.seed})")
+    add("--out", required=True, help="the file to write")
+    add("--resume", action="store_true", help=GO_ON)
+
+
+@dataclass(frozen=True)
+class Generate:
+    """What `generate` takes; its --help explains each."""
+
+    model: str
+    out: str
+    n: int = 64
+    mean: bool = False
+    columns: int = 8
+    seed: int = 0
+    device: str | None = None
+
+
+def _add_generate(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", help=MODEL)
+    add("--n", type=_whole(1), help=f"default: {Generate.n}")
+    add("--mean", action="store_true", help="the mean of p(x|z) instead of a sample")
+    add("--columns", type=_whole(1), help=f"default: {Generate.columns}")
+    add("--out", required=True, help=PICTURE)
+    add("--seed", type=_whole(0), help=DRAWS)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What `edit` takes; its --help explains each."""
+
+    model: str
+    out: str
+    image: int = 0
+    dim: int = 0
+    values: Sequence[float] = range(-3, 4)
+    data: str | None = None
+    seed: int = 0
+    device: str | None = None
+
+
+def _add_edit(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", help=MODEL)
+    add("--image", type=_whole(0), help="which held-out image, from 0")
+    add("--dim", type=_whole(0), help="which dimension of z, from 0")
+    add("--values", type=float, nargs="+", help="default: -3 ... 3")
+    add("--out", required=True, help=PICTURE)
+    add("--data", help=f"{DATA} (default: the model's own)")
+    add("--seed", type=_whole(0), help=DRAWS)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What `evaluate` takes; its --help explains each."""
+
+    model: str
+    n: int | None = None
+    samples: int = 1000
+    grid_points: int = 480
+    grid_radius: float = 8.0
+    json: bool = False
+    data: str | None = None
+    seed: int = 0
+    device: str | None = None
+
+
+def _add_evaluate(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", help=MODEL)
+    add("--n", type=_whole(2), help="images (default: 1000, or as many as there are)")
+    add("--samples", type=_whole(2), help=f"for log p(x) (default: {Evaluate.samples})")
+    add("--grid-points", type=_whole(4), help=f"a side (default: {Evaluate.grid_points})")
+    add("--grid-radius", type=float, help=f"default: {Evaluate.grid_radius:g}")
+    add("--json", action="store_true", help=JSON)
+    add("--data", help=f"{DATA} (default: the model's own)")
+    add("--seed", type=_whole(0), help=DRAWS)
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """What `reproduce` takes; its --help explains each."""
+
+    paper: str
+    k: int
+    budget: float | None = None
+    epochs: int | None = None
+    data: str = "mnist"
+    n: int | None = None
+    samples: int = 5000
+    out: str | None = None
+    resume: bool = False
+    json: bool = False
+    seed: int = 0
+    device: str | None = None
+
+
+def _add_reproduce(parser: Parser) -> None:
+    add = parser.add_argument
+    add("paper", choices=["iwae"], help="importance weighted autoencoders")
+    add("--k", type=int, choices=[1, 5, 50], required=True, help="samples of the bound; 1 is the VAE")
+    length = parser.add_mutually_exclusive_group().add_argument
+    length("--budget", type=_minutes, help="minutes of training (default: 3 on a CPU, else all 3280 epochs)")
+    length("--epochs", type=_whole(1), help="epochs of training, instead of minutes")
+    add("--data", help=f"{DATA} (default: {Reproduce.data})")
+    add("--n", type=_whole(2), help="held-out images to measure on (default: all)")
+    add("--samples", type=_whole(1), help=f"an image, for log p(x) (default: {Reproduce.samples})")
+    add("--out", help="a file that keeps the model")
+    add("--resume", action="store_true", help=GO_ON)
+    add("--json", action="store_true", help=JSON)
+    add("--seed", type=_whole(0), help=DRAWS)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What `grade` takes; its --help explains each."""
+
+    submissions: str
+    out: str
+    lesson: str | None = None
+    seed: int | None = None
+    device: str | None = None
+
+
+def _add_grade(parser: Parser) -> None:
+    add = parser.add_argument
+    add("submissions", help="the folder")
+    add("--out", required=True, help="the table to write, a .csv file")
+    add("--lesson", help="such as 01_autoencoder (default: what each notebook holds)")
+    add("--seed", type=_whole(0), help="of the numbers to try (default: drawn once, and kept)")
+
+
+@dataclass(frozen=True)
+class Gradebook:
+    """What `gradebook` takes; its --help explains each."""
+
+    table: str
+    gradebook: str
+    device: str | None = None
+
+
+def _add_gradebook(parser: Parser) -> None:
+    parser.add_argument("table", help="a .csv file of grade")
+    parser.add_argument("gradebook", help="nbgrader's gradebook.db")
+
+
+OPTIONS = {
+    kind.__name__.lower(): kind for kind in (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook)
+}
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        try:
+            return whole_number("it", int(text), least)
+        except ValueError:
+            message = f"{text!r} must be a whole number, {least} or above"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return convert
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of minutes above 0")
+    return minutes
