@@ -5,7 +5,8 @@ import inspect
 
 import pytest
 from docutils.core import publish_doctree
-from docutils.nodes import system_message
+from docutils.nodes import literal, system_message
+from docutils.parsers.rst.roles import register_generic_role
 from docutils.utils import Reporter
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
@@ -14,6 +15,8 @@ from tests.test_project import MODULES
 
 CONFIG = Config(napoleon_use_ivar=True)  # attributes as fields, which docutils knows without Sphinx
 WARNING = Reporter.WARNING_LEVEL
+for role in ("class", "func", "meth", "mod"):  # of Sphinx, unknown to docutils
+    register_generic_role(role, literal)
 
 
 def documented(module):
