@@ -42,8 +42,8 @@ It writes grades.csv, grades_feedback/ with a page for every student and lesson,
 next run marks only what has changed. The column "flags" says where to look before giving the marks: at
 solutions that call, copy or read the package's own function. Students' code runs in separate processes,
 without a network and with nothing to write to, if the system allows that (Linux does)."""
-GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into nbgrader's gradebook,
-as manual scores. nbgrader must know the assignments: run its generate_assignment first."""
+GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into nbgrader's
+gradebook, as manual scores. nbgrader must know the assignments: run its generate_assignment first."""
 DATA = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX or .npy files"
 MODEL = "a file of train"
 DRAWS = "of the random draws (default: 0)"
