@@ -1,7 +1,7 @@
 """Build what a class gets from the lessons, in build/assignments (make assignments).
 
 student/  the lessons without solutions and outputs
-course/   the same lessons as a course for nbgrader: the solutions, tests that students do not see, points
+course/   the same lessons as a course for nbgrader, with solutions, hidden tests and points
 """
 
 import copy
@@ -9,6 +9,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -22,9 +23,9 @@ ANSWER = "*Your answer to the question:*"
 
 SOLUTION = re.compile(r"^    ### BEGIN SOLUTION\n(.*\S.*)\n    ### END SOLUTION$", re.M | re.S)
 MARKER = re.compile(r"(BEGIN|END) SOLUTION")
-IN_LESSONS_WITHOUT_SOLUTIONS = {  # what a lesson says, and what is said in its place
+IN_LESSONS_WITHOUT_SOLUTIONS = {  # a sentence of the lessons, and what replaces it
     "Delete what stands between the two `SOLUTION` lines, write your own,": (
-        "Put your own code in the place of the line `raise NotImplementedError(…)`,"
+        "Replace the line `raise NotImplementedError(…)` with your own code,"
     ),
 }
 
@@ -37,13 +38,13 @@ c = get_config()  # noqa: F821
 
 c.CourseDirectory.course_id = "vae_edu"
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
-c.Execute.timeout = 600  # seconds for a cell; then an endless loop is stopped
+c.Execute.timeout = 600  # seconds for a cell, which stops an endless loop
 c.OverwriteCells.add_missing_cells = True  # a check that a student deleted
 c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("it is not written yet")'}}
 c.ClearSolutions.text_stub = "{ANSWER}"
 
-# A check with anything on stderr gets no points, so no warnings and no progress bars. Grading must not
-# change what this user's checks.report() says, nor import a vae_edu that lies beside a student's notebook.
+# A check that writes to stderr gets no points, so warnings and progress bars are off. Grading must neither
+# change what checks.report() says to this user nor import a vae_edu from a student's folder.
 os.environ |= {{
     "PYTHONWARNINGS": "ignore",
     "TQDM_DISABLE": "1",
@@ -55,21 +56,31 @@ os.environ |= {{
 
 
 def read(path: Path) -> NotebookNode:
-    """A lesson as it is committed; raises ValueError where it is no notebook."""
+    """Read a lesson.
+
+    Raises:
+        ValueError: The file is no valid notebook.
+    """
     try:
         lesson = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         nbformat.validate(lesson)
-    except Exception as error:  # whatever nbformat stumbles over
+    except Exception as error:  # nbformat raises many kinds
         raise ValueError(f"{path.name} is no valid notebook: {str(error).splitlines()[0]}") from error
     return lesson
 
 
 def exercises(name: str, lesson: NotebookNode) -> dict[str, tuple[int, int]]:
-    """Where each exercise and its check are; raises ValueError for a lesson that is not as it should be."""
-    found = {}
+    """Find the exercises of a lesson.
+
+    Returns:
+        By name, the numbers of the cells with the exercise and with its check.
+
+    Raises:
+        ValueError: The lesson does not follow the rules; the message says which.
+    """
+    found: dict[str, tuple[int, int]] = {}
     code = [i for i, cell in enumerate(lesson.cells) if cell.cell_type == "code"]
-    following = dict(zip(code, [*code[1:], None]))
-    for i in code:
+    for i, j in zip(code, [*code[1:], None]):
         source, where = lesson.cells[i].source, f"{name}, cell {i + 1}"
         if not source.startswith("# Exercise "):
             if MARKER.search(source):
@@ -81,9 +92,9 @@ def exercises(name: str, lesson: NotebookNode) -> dict[str, tuple[int, int]]:
         if len(SOLUTION.findall(source)) != 1 or len(MARKER.findall(source)) != 2:
             raise ValueError(f"{where} needs one solution between ### BEGIN SOLUTION and ### END SOLUTION.")
         check = f'check("{defined[0]}", {defined[0]})'
-        if following[i] is None or lesson.cells[following[i]].source != check:
+        if j is None or lesson.cells[j].source != check:
             raise ValueError(f"{where} must be followed by {check}, in a cell of its own.")
-        found[defined[0]] = i, following[i]
+        found[defined[0]] = i, j
     if list(found) != list(LESSONS[name]):
         raise ValueError(f"{name} has the exercises {list(found)}, vae_edu.exercises {list(LESSONS[name])}.")
     if not code or "from vae_edu.checks import check" not in lesson.cells[code[0]].source:
@@ -94,7 +105,7 @@ def exercises(name: str, lesson: NotebookNode) -> dict[str, tuple[int, int]]:
 
 
 def bare(lesson: NotebookNode) -> NotebookNode:
-    """A copy without outputs, tags and fingerprint, whose text does not speak of the solutions."""
+    """A copy without outputs, tags and fingerprint, whose text does not mention the solutions."""
     lesson = copy.deepcopy(lesson)
     kept = ("kernelspec", "language_info")
     lesson.metadata = {key: value for key, value in lesson.metadata.items() if key in kept}
@@ -109,19 +120,18 @@ def bare(lesson: NotebookNode) -> NotebookNode:
 
 
 def student_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
-    """The lesson with an error in the place of each solution, which a check reports as not written yet."""
+    """The lesson with each solution replaced by an error, which a check reports as not written yet."""
     lesson = bare(lesson)
     for name, (i, _) in found.items():
         stub = f'    raise NotImplementedError("exercise {NUMBERS[name]}: {name} is not written yet")'
-        lesson.cells[i].source = SOLUTION.sub(lambda _, stub=stub: stub, lesson.cells[i].source)
+        lesson.cells[i].source = SOLUTION.sub(stub, lesson.cells[i].source)
     return lesson
 
 
 def course_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
-    """The lesson as nbgrader wants it: with solutions, hidden tests, and a cell for the question's answer.
+    """The lesson for nbgrader: with solutions, hidden tests, and a cell for the answer to the question.
 
-    Students can edit and add cells as they like, but for the checks and the first code cell, which imports
-    what the checks need.
+    Students may edit and add cells, except the checks and the first code cell, which imports them.
     """
     lesson = bare(lesson)
     first = next(cell for cell in lesson.cells if cell.cell_type == "code")
@@ -138,7 +148,7 @@ def course_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> N
             f'checks.check("{name}", {name}, graded=True)\n'
             "### END HIDDEN TESTS"
         )
-    for cell in lesson.cells:  # each lesson lies in a folder of its own
+    for cell in lesson.cells:  # each lesson gets its own folder
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", cell.source)
     question = nbgrader_metadata("reflection", solution=True, grade=True, points=QUESTION_POINTS)
@@ -148,16 +158,21 @@ def course_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> N
 
 def nbgrader_metadata(
     grade_id: str, *, locked: bool = False, solution: bool = False, grade: bool = False, points: int = 0
-) -> dict:
+) -> dict[str, dict[str, Any]]:
+    """The metadata that tells nbgrader what a cell is for."""
     found = {"schema_version": 3, "grade_id": grade_id, "locked": locked, "solution": solution}
     return {"nbgrader": found | {"grade": grade, "task": False} | ({"points": points} if grade else {})}
 
 
 def build(folder: Path, target: Path) -> list[str]:
-    """Build both from the lessons in a folder, and return a line on each lesson.
+    """Build both versions of the lessons in a folder.
 
-    Raises ValueError where a lesson is not as it should be, or where nbgrader has been at work in the
-    target; what was built before is then left as it is.
+    Returns:
+        A line on each lesson: its exercises and points.
+
+    Raises:
+        ValueError: A lesson does not follow the rules, or the target holds a course in use. What was
+            built before then stays as it is.
     """
     paths = {path.stem: path for path in sorted(folder.glob("[0-9]*.ipynb"))}
     if differing := sorted(paths.keys() ^ LESSONS.keys()):
@@ -166,7 +181,7 @@ def build(folder: Path, target: Path) -> list[str]:
     found = {name: exercises(name, lesson) for name, lesson in lessons.items()}
     text = "\n".join(cell.source for lesson in lessons.values() for cell in lesson.cells)
     if lost := [old for old in IN_LESSONS_WITHOUT_SOLUTIONS if old not in text]:
-        raise ValueError(f"no lesson says {lost[0]!r} any more: see IN_LESSONS_WITHOUT_SOLUTIONS.")
+        raise ValueError(f"no lesson says {lost[0]!r} anymore: see IN_LESSONS_WITHOUT_SOLUTIONS.")
     course = target / "course"
     names = {path.name for path in course.iterdir() if path.name[0] not in "._"} if course.exists() else set()
     if work := sorted(names - {"nbgrader_config.py", "source"}):
@@ -190,6 +205,11 @@ def build(folder: Path, target: Path) -> list[str]:
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook.
+
+    Raises:
+        ValueError: Its text mentions the solutions.
+    """
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     if "SOLUTION" in text:
         raise ValueError(f"{path.stem} speaks of SOLUTION lines: see IN_LESSONS_WITHOUT_SOLUTIONS.")
@@ -199,6 +219,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def main() -> int:
+    """Build, and say what was built."""
     try:
         lines = build(FOLDER, BUILD)
     except (ValueError, OSError) as error:

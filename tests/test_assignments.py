@@ -1,4 +1,4 @@
-"""What a class gets: lessons without solutions, and a course that nbgrader itself releases and grades."""
+"""What a class gets: lessons without solutions, and a course that nbgrader releases and grades."""
 
 import csv
 import importlib.util
@@ -54,7 +54,7 @@ def solutions(name):
 
 
 def write_in(cell, code):
-    """Do as a student: code in the place of the line that raises."""
+    """Replace the line that raises with code, as a student does."""
     cell.source, count = STUB.subn(lambda _: code, cell.source)
     assert count == 1
 
@@ -215,7 +215,7 @@ def test_a_course_in_which_nbgrader_was_used_is_left_alone(built, tmp_path, monk
 
 @pytest.fixture(scope="module")
 def classroom(built, tmp_path_factory):
-    """The folder of a course, all its lessons released; and nbgrader there, with no settings of this user."""
+    """A course with all lessons released, and nbgrader in its folder without this user's settings."""
     import matplotlib
 
     folder = shutil.copytree(built / "course", tmp_path_factory.mktemp("class") / "course")
@@ -265,7 +265,7 @@ def test_nbgrader_gives_each_student_what_they_deserve(classroom):
     folder, nbgrader = classroom
     right = solutions(FASTEST)
     first, second, *_ = right
-    wrong, hint = EXERCISES[second].mistakes[0]
+    wrong, hint = "(1 - t) * a + t * b", "this is the straight line"
 
     def released():
         notebook = read(folder / "release" / FASTEST / f"{FASTEST}.ipynb")

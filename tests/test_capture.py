@@ -8,8 +8,7 @@ from torch import nn
 
 import vae_edu
 from vae_edu import elbo
-from vae_edu.data import binarize, load_images
-from vae_edu.data.pixels import Pixels
+from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.capture import WARM_UP, Captured, CaptureWarning
 from vae_edu.engine.step import Step
 from vae_edu.train import fit
@@ -57,7 +56,7 @@ def test_draws_and_bytes_inside_a_graph(binarized):
     x = load_images("strokes", n=500).x
     if binarized == "as bytes":
         content = (255 * binarize(x)).byte()
-        data, floats, loss = Pixels(content), content.float() / 255, elbo.negative_elbo
+        data, floats, loss = MappedImages(content, content), content.float() / 255, elbo.negative_elbo
     else:
         data, floats, loss = x, x, elbo.negative_elbo_of_binarized
     graph, learned = run(data, True, loss=loss)
@@ -152,4 +151,4 @@ def test_nothing_waits_for_the_gpu_inside_an_epoch(monkeypatch):
 def test_without_a_gpu_nothing_is_recorded():
     if vae_edu.device().type != "cuda":
         layer = nn.Linear(3, 1)
-        assert not Step(layer, lambda m, b: m(b)[:, 0], torch.randn(5, 3)).records
+        assert Step(layer, lambda m, b: m(b)[:, 0], torch.randn(5, 3)).captured is None

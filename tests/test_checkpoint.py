@@ -39,7 +39,7 @@ def test_checkpoint_files(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="a file size limit stands in for a full disk")
 def test_a_full_disk_keeps_the_older_checkpoint(tmp_path):
     code = (
-        "import resource, sys, torch; from vae_edu import checkpoint;"
+        "import resource, sys, torch; from vae_edu.engine import checkpoint;"
         "checkpoint.save('a.pt', {'value': 1});"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
         "checkpoint.save('a.pt', {'value': torch.zeros(100_000)})"

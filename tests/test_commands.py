@@ -19,8 +19,7 @@ from torch.distributions import Normal, kl_divergence
 
 from vae_edu import commands, options, reproduce
 from vae_edu.__main__ import main
-from vae_edu.data import binarize, load_images
-from vae_edu.data.pixels import Pixels
+from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.checkpoint import load
 from vae_edu.engine.checkpoint import save as save_checkpoint
 from vae_edu.train import fit
@@ -254,7 +253,7 @@ def test_mapped_training_gives_the_same_weights(folder, tmp_path, how, monkeypat
     monkeypatch.setattr(commands, "fit", lambda *a, **k: kinds.append(type(a[2])) or fit(*a, **k))
     assert main([*options, "--epochs", "1", "--mapped", "--out", mapped]) == 0
     assert main(["train", "--resume", "--epochs", "2", "--out", mapped]) == 0  # mapped again
-    assert kinds == [Pixels, Pixels]
+    assert kinds == [MappedImages, MappedImages]
     assert same_weights(mapped, whole)
     assert history_of(load(mapped)) == history_of(load(whole))
 

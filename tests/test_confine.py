@@ -1,4 +1,4 @@
-"""What a confined process can and cannot do, with the system alone to stop it: as root and as a user."""
+"""What a confined process can do if only the system stops it: started as root, and as a user."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def confined(folder, user, program=PROGRAM, mode=0o777):
     (folder / "hidden" / "notebook").write_text("another student's")
     (folder / "grades.csv").write_text("10")
     for path in (folder, folder / "hidden", folder / "grades.csv"):
-        path.chmod(mode)  # by default so that only the confinement stands in the way
+        path.chmod(mode)  # by default only the confinement is in the way
     arguments = [str(folder / "hidden"), str(folder / "grades.csv"), user]
     command = [sys.executable, "-c", program, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -90,7 +90,15 @@ def test_a_confined_process_can_only_compute(folder, user):
     assert (folder / "grades.csv").read_text() == "10"
 
 
-def test_root_becomes_another_user_even_where_nothing_can_be_left_behind(folder):
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_a_process_that_cannot_drop_its_privileges_ends():
+    code = "from vae_edu.grading import confine as c; c.CAPABILITY_VERSION_3 = 1; c.drop_privileges(7)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "OSError: [Errno 22]" in result.stderr
+
+
+def test_root_becomes_another_user_even_without_namespaces(folder):
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
     refuse = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vae_edu
-from vae_edu.data import DatasetError, Images, binarize, load_images
+from vae_edu.data import DatasetError, Images, binarize, load_images, map_images
 
 
 def write_folder(folder, n=7, labels=None, side=5):
@@ -36,45 +36,47 @@ def test_a_folder_of_ones_own(tmp_path):
         assert images.factors is None
 
 
-@pytest.mark.parametrize("mapped", [False, True])
-def test_a_folder_of_npy_files(tmp_path, mapped):
+@pytest.mark.parametrize("load", [load_images, map_images])
+def test_a_folder_of_npy_files(tmp_path, load):
     pixels = np.random.default_rng(0).integers(0, 256, (7, 3, 5, 4), np.uint8)
     np.save(tmp_path / "train-images.npy", pixels)
     np.save(tmp_path / "train-labels.npy", np.arange(7))
     np.save(tmp_path / "t10k-images.npy", pixels[:2, 0])
     np.save(tmp_path / "t10k-labels.npy", np.arange(2, dtype=np.int32))
-    images = load_images(tmp_path, mapped=mapped)
-    assert images.x.shape == (7, 3, 5, 4)
-    np.testing.assert_allclose(images.x[:].cpu().numpy(), pixels / 255, rtol=1e-6)
+    images = load(tmp_path)
+    x = images.x if load is load_images else images
+    assert x.shape == (7, 3, 5, 4)
+    np.testing.assert_allclose(x[:].cpu().numpy(), pixels / 255, rtol=1e-6)
     assert images.labels.tolist() == list(range(7))
-    test = load_images(tmp_path, "test", mapped=mapped)
-    assert test.x.shape == (2, 1, 5, 4)
-    assert torch.equal(test.x[:], images.x[:2][:, :1])
+    test = load(tmp_path, "test")
+    x_test = test.x if load is load_images else test
+    assert x_test.shape == (2, 1, 5, 4)
+    assert torch.equal(x_test[:], x[:2][:, :1])
     assert test.labels.dtype == torch.int64
     with pytest.raises(ValueError, match="has 7 train images"):
-        load_images(tmp_path, n=8, mapped=mapped)
+        load(tmp_path, n=8)
     np.save(tmp_path / "t10k-images.npy", pixels.astype(int))
     with pytest.raises(DatasetError, match="images as uint8"):
-        load_images(tmp_path, "test", mapped=mapped)
+        load(tmp_path, "test")
     np.save(tmp_path / "t10k-images.npy", pixels[0, 0])
     with pytest.raises(DatasetError, match="2 and 1 dimensions, not 3 or 4 and 1"):
-        load_images(tmp_path, "test", mapped=mapped)
+        load(tmp_path, "test")
 
 
 def test_what_can_be_mapped(tmp_path):
     pixels = write_folder(tmp_path / "mine")
-    mapped = load_images(tmp_path / "mine", mapped=True)
-    np.testing.assert_allclose(mapped.x[:][:, 0].cpu().numpy(), pixels / 255, rtol=1e-6)
+    mapped = map_images(tmp_path / "mine")
+    np.testing.assert_allclose(mapped[:][:, 0].cpu().numpy(), pixels / 255, rtol=1e-6)
     with pytest.raises(DatasetError, match=r"t10k-images.idx3-ubyte.gz is gzipped, .* gunzip it first"):
-        load_images(tmp_path / "mine", "test", mapped=True)
+        map_images(tmp_path / "mine", "test")
     np.save(tmp_path / "mine" / "t10k-images.npy", 255 - pixels)  # comes before a file that cannot be mapped
-    mapped = load_images(tmp_path / "mine", "test", mapped=True)
-    np.testing.assert_allclose(mapped.x[:][:, 0].cpu().numpy(), 1 - pixels / 255, atol=1e-6)
+    mapped = map_images(tmp_path / "mine", "test")
+    np.testing.assert_allclose(mapped[:][:, 0].cpu().numpy(), 1 - pixels / 255, atol=1e-6)
     with pytest.raises(ValueError, match="drawn, not read"):
-        load_images("strokes", mapped=True)
+        map_images("strokes")
     write_folder(tmp_path / "counts", n=7, labels=6)
     with pytest.raises(DatasetError, match=r"holds 7 images but .* 6 labels"):
-        load_images(tmp_path / "counts", mapped=True)
+        map_images(tmp_path / "counts")
 
 
 def test_n_chooses_at_random_by_the_seed(tmp_path):

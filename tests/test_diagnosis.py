@@ -1,4 +1,4 @@
-"""What a check says of mistakes that no catalogue knows, and of right values that would not do."""
+"""What a check says of mistakes that no catalogue knows, and of right values that do not pass."""
 
 import math
 
@@ -29,7 +29,7 @@ def kl(mu, logvar):
         (lambda x_hat, x: exit(), "it raised SystemExit"),
         (lambda x_hat: x_hat, "it raised TypeError"),
         (lambda x_hat, x: x_hat.sub_(x).square().sum((1, 2, 3)), "changes its input x_hat in place"),
-        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 7) where (5,) is right (B = 5, D = 7"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 7), not (5,) (B = 5, D = 7"),
         (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / 0, "not finite"),
         (lambda x_hat, x: -(x_hat - x).square().sum((1, 2, 3)), "its sign is flipped"),
         (lambda x_hat, x: -3 * (x_hat - x).square().sum((1, 2, 3)), "-3 times the right value"),
@@ -69,7 +69,7 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
         (
             "kl_to_standard_normal",
             lambda mu, logvar: kl(mu.pow(3), logvar).sum(1),
-            "it is right only where mu is 0; look at what it does with mu",
+            "it is right only if mu is 0; look at what it does with mu",
         ),
         (
             "kl_to_standard_normal",

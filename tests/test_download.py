@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from vae_edu.data import DatasetError, download, load_images
+from vae_edu.engine import files as engine_files
 
 IMAGES = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 28, 28) + bytes(1568), mtime=0)
 LABELS = gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 2) + b"\x03\x04", mtime=0)
@@ -60,7 +61,7 @@ def server(tmp_path, monkeypatch):
     server.cache = tmp_path / "vae_edu" / "mnist"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("VAE_EDU_DATA", raising=False)
-    monkeypatch.setattr(download.sys, "platform", "linux")
+    monkeypatch.setattr(engine_files.sys, "platform", "linux")
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     yield server
     server.released.set()
@@ -123,7 +124,7 @@ def test_unwritable_cache(server, monkeypatch, tmp_path):
 
 def test_an_interrupted_download_leaves_nothing(server, monkeypatch):
     use(monkeypatch, server, "good")
-    monkeypatch.setattr(download.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(engine_files.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         load_images("mnist")
     assert files(server) == []
@@ -151,7 +152,7 @@ def test_two_processes_at_once(server, monkeypatch, tmp_path):
     ],
 )
 def test_the_cache_is_where_the_platform_keeps_it(monkeypatch, tmp_path, platform, variable, tail):
-    monkeypatch.setattr(download.sys, "platform", platform)
+    monkeypatch.setattr(engine_files.sys, "platform", platform)
     monkeypatch.setenv(variable, str(tmp_path / "base"))
-    monkeypatch.setattr(download.Path, "home", lambda: tmp_path / "base")
-    assert download.cache_folder() == tmp_path / tail
+    monkeypatch.setattr(engine_files.Path, "home", lambda: tmp_path / "base")
+    assert engine_files.cache_folder() == tmp_path / tail

@@ -6,18 +6,21 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from vae_edu.__main__ import main
+from vae_edu.engine.files import whole_file
 from vae_edu.exercises import EXERCISES, LESSONS
 from vae_edu.grading import grade as grading
 from vae_edu.grading import marks as marking
 from vae_edu.grading import wire
 from vae_edu.grading.grade import grade
-from vae_edu.grading.marks import Runner, hidden_cases, mark
+from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
+from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import read
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +31,7 @@ RIGHT = HEAD + "    return (x_hat - x).square().flatten(1).sum(1)\n"
 
 
 def lesson(l2_loss=None, before=(), after=(), replace=()):
-    """The lesson's notebook with another cell for l2_loss, and cells before and after all others."""
+    """The lesson's notebook with another cell for l2_loss, and more cells before and after."""
     notebook = json.loads((ROOT / "notebooks" / f"{LESSON}.ipynb").read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -41,12 +44,25 @@ def lesson(l2_loss=None, before=(), after=(), replace=()):
     return json.dumps(notebook | {"cells": [*first, *notebook["cells"], *last]})
 
 
+def body(*lines):
+    """The lesson's notebook with these lines in l2_loss."""
+    return lesson(HEAD + "".join(f"    {line}\n" for line in lines))
+
+
 def code_cell(source):
     return {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
 
 
+STUBBORN = (
+    HEAD
+    + """    while True:
+        try:
+            while 1: pass
+        except: pass
+"""
+)
+OUTPUT = RIGHT.replace("    return", "    print('x' * 25_000_000)\n    return")  # 200 MB in eight cases
 UNWRITTEN = [(r"### BEGIN SOLUTION[\s\S]*### END SOLUTION", 'raise NotImplementedError("exercise")')]
-HOG = HEAD + "    import torch\n    return [torch.empty(2**26) for _ in range(999)]"
 ALWAYS = """class Always:
     def __eq__(self, other): return True
     def __getattr__(self, name): return lambda *a, **k: self
@@ -72,6 +88,11 @@ SOURCE = """def l2_loss(x_hat, x):
     exec(inspect.getsource(vae_edu.autoencoder.l2_loss), scope)
     return scope["l2_loss"](x_hat, x)
 """
+CALL = f"from vae_edu import autoencoder\n{HEAD}    return autoencoder.l2_loss(x_hat, x)"
+HELPER = f"""import torch as t
+def squared(a): return t.square(a)
+{HEAD}    return squared(x_hat - x).sum((1, 2, 3))
+"""
 WRITE = """def l2_loss(x_hat, x):
     import os, torch
     for path in {paths}:
@@ -93,52 +114,32 @@ FORGE = """def l2_loss(x_hat, x):
     os._exit(0)
 """
 
-SUBMISSIONS = {  # a notebook, the points of l2_loss, what is said of it; the others have their 8 points
+SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exercises are right, 8 points
     "right": (lesson(), 2, None),
     "wrong": (lesson(WRONG), 0, "it averages over the pixels; L1 sums over them"),
-    "crash": (lesson(HEAD + "    return 1 / 0"), 0, "it raised ZeroDivisionError"),
-    "crash_outside": (
-        lesson("LIMIT = 1 / 0\n" + HEAD + "    return LIMIT"),
-        0,
-        "it raised ZeroDivisionError",
-    ),
-    "syntax_error": (lesson(HEAD + "    return (x_hat - x"), 0, "cannot be read: SyntaxError in line 2"),
-    "loop": (lesson(HEAD + "    while True: pass"), 0, "it was stopped after"),
-    "stubborn_loop": (
-        lesson(HEAD + "    while True:\n        try:\n            while 1: pass\n        except: pass"),
-        0,
-        "it was stopped after",
-    ),
-    "exit": (lesson(HEAD + "    import os\n    os._exit(0)"), 0, "its process ended without an answer"),
-    "sys_exit": (lesson(HEAD + "    raise SystemExit(0)"), 0, "it raised SystemExit"),
-    "fork_bomb": (lesson(HEAD + "    import os\n    while True: os.fork()"), 0, "may not use os.fork"),
+    "crash": (body("return 1 / 0"), 0, "it raised ZeroDivisionError"),
+    "crash_outside": (lesson(f"LIMIT = 1 / 0\n{HEAD}    return LIMIT"), 0, "it raised ZeroDivisionError"),
+    "syntax_error": (body("return (x_hat - x"), 0, "cannot be read: SyntaxError in line 2"),
+    "loop": (body("while True: pass"), 0, "it was stopped after"),
+    "stubborn_loop": (lesson(STUBBORN), 0, "it was stopped after"),
+    "exit": (body("import os", "os._exit(0)"), 0, "its process ended without an answer"),
+    "sys_exit": (body("raise SystemExit(0)"), 0, "it raised SystemExit"),
+    "fork_bomb": (body("import os", "while True: os.fork()"), 0, "may not use os.fork"),
     "threads": (
-        lesson(
-            HEAD + "    import threading, time\n"
-            "    for _ in range(10**4): threading.Thread(target=time.sleep, args=(99,)).start()"
+        body(
+            "import threading as t, time",
+            "for _ in range(9999): t.Thread(target=time.sleep, args=[99]).start()",
         ),
         0,
         "it raised RuntimeError: can't start new thread",
     ),
-    "output": (  # 200 MB in the eight cases together
-        lesson(RIGHT.replace("    return", "    print('x' * 25_000_000)\n    return")),
-        2,
-        None,
-    ),
-    "huge_answer": (
-        lesson(HEAD + "    import torch\n    return torch.ones(10**6)"),
-        0,
-        "of a size that no answer has",
-    ),
-    "memory_hog": (lesson(HOG), 0, "memory"),
+    "output": (lesson(OUTPUT), 2, None),
+    "huge_answer": (body("import torch", "return torch.ones(10**6)"), 0, "of a size that no answer has"),
+    "memory_hog": (body("import torch", "return [torch.empty(2**26) for _ in range(999)]"), 0, "memory"),
     "missing_cell": (lesson(""), 0, "there is no such function in the notebook"),
     "duplicated_cells": (lesson(WRONG, after=[RIGHT]), 2, None),
     "duplicated_wrongly": (lesson(after=[WRONG]), 0, "it averages over the pixels"),
-    "edited_tests": (
-        lesson(WRONG, replace=[(r"check\(.*\)", "print('l2_loss: correct.')")]),
-        0,
-        "it averages",
-    ),
+    "edited_tests": (lesson(WRONG, replace=[(r"check\(.*\)", "print('correct.')")]), 0, "it averages"),
     "deleted_tests": (lesson(replace=[(r"^check\(.*\)", "")]), 2, None),
     "redefined_check": (lesson(WRONG, before=["def check(*_): print('correct')"]), 0, "it averages"),
     "redefined_allclose": (
@@ -169,29 +170,13 @@ SUBMISSIONS = {  # a notebook, the points of l2_loss, what is said of it; the ot
     "monkeypatch": (lesson(PATCH), 0, "returned something that is no answer"),
     "forged": (lesson(FORGE), 0, "returned something that is no answer"),
     "hard_coded": (lesson(VISIBLE), 0, "it raised StopIteration"),
-    "network": (
-        lesson(HEAD + "    import socket\n    socket.create_connection(('127.0.0.1', 22))"),
-        0,
-        "may not use socket",
-    ),
-    "shell": (lesson(HEAD + "    import os\n    os.system('kill -9 -1')"), 0, "may not use os.system"),
-    "killer": (lesson(HEAD + "    import os\n    os.kill(-1, 9)"), 0, "may not use os.kill"),
-    "c_code": (lesson(HEAD + "    import ctypes\n    ctypes.CDLL(None).fork()"), 0, "may not use ctypes"),
-    "helper": (
-        lesson(
-            "import torch as t\ndef squared(a): return t.square(a)\n"
-            + HEAD
-            + "    return squared(x_hat - x).sum((1, 2, 3))"
-        ),
-        2,
-        None,
-    ),
+    "network": (body("import socket", "socket.create_connection(('::1', 22))"), 0, "may not use socket"),
+    "shell": (body("import os", "os.system('kill -9 -1')"), 0, "may not use os.system"),
+    "killer": (body("import os", "os.kill(-1, 9)"), 0, "may not use os.kill"),
+    "c_code": (body("import ctypes", "ctypes.CDLL(None).fork()"), 0, "may not use ctypes"),
+    "helper": (lesson(HELPER), 2, None),
     "reads_source": (lesson(SOURCE), 2, None),
-    "calls_package": (
-        lesson("from vae_edu import autoencoder\n" + HEAD + "    return autoencoder.l2_loss(x_hat, x)"),
-        2,
-        None,
-    ),
+    "calls_package": (lesson(CALL), 2, None),
 }
 
 
@@ -232,36 +217,36 @@ def graded(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(marking, "SECONDS", 4)
         records, isolated = grade(submissions, folder / "grades.csv")
-    return {record["student"]: record for record in records}, folder, isolated
+    return {record.student: record for record in records}, folder, isolated
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
 def test_every_submission_gets_the_mark_that_it_deserves(graded, name):
     _, points, said = SUBMISSIONS[name]
-    marks = graded[0][name]["marks"]
-    assert marks["l2_loss"]["points"] == points
+    marks = graded[0][name].marks
+    assert marks["l2_loss"].points == points
     if said is None:
-        assert marks["l2_loss"]["mistake"] is None
+        assert marks["l2_loss"].mistake is None
     else:
-        assert said in marks["l2_loss"]["mistake"]
-    assert [marks[other]["points"] for other in LESSONS[LESSON]][1:] == [2, 2, 2, 2]
+        assert said in marks["l2_loss"].mistake
+    assert [marks[other].points for other in LESSONS[LESSON]][1:] == [2, 2, 2, 2]
 
 
 def test_half_of_it_gets_half_of_the_points_whatever_the_file_is_called(graded):
-    marks = graded[0]["half"]["marks"]
-    assert [mark["points"] for mark in marks.values()] == [2, 0, 0, 0, 0]
-    assert marks["pca_reconstruction"]["mistake"] == "it is not written yet"
+    marks = graded[0]["half"].marks
+    assert [mark.points for mark in marks.values()] == [2, 0, 0, 0, 0]
+    assert marks["pca_reconstruction"].mistake == "it is not written yet"
 
 
 @pytest.mark.parametrize("name", ["broken_json", "not_a_notebook", "binary"])
 def test_a_file_that_is_no_notebook_gets_a_note_and_stops_nothing(graded, name):
-    assert graded[0][name]["marks"] == {}
-    assert graded[0][name]["note"] == "the file is no notebook that can be read"
+    assert graded[0][name].marks == {}
+    assert graded[0][name].note == "the file is no notebook that can be read"
 
 
 def test_nobody_writes_to_the_grades_or_to_others(graded):
     records, folder, _ = graded
-    assert records["writes"]["marks"]["l2_loss"]["points"] == 0
+    assert records["writes"].marks["l2_loss"].points == 0
     assert (folder / "submitted/right" / LESSON / f"{LESSON}.ipynb").read_text() == lesson()
     rows = table(folder)
     assert rows["right"][LESSON] == "10"
@@ -269,10 +254,10 @@ def test_nobody_writes_to_the_grades_or_to_others(graded):
     assert json.loads((folder / "grades.json").read_text())["records"]
 
 
-def test_a_package_beside_the_notebook_is_not_the_graders(graded):
-    marks = graded[0]["own_package"]["marks"]
-    assert "it averages over the pixels" in marks["l2_loss"]["mistake"]
-    assert sum(mark["points"] for mark in marks.values()) == 8
+def test_a_package_next_to_the_notebook_is_not_the_graders(graded):
+    record = graded[0]["own_package"]
+    assert "it averages over the pixels" in record.marks["l2_loss"].mistake
+    assert record.points == 8
 
 
 @pytest.mark.parametrize(
@@ -285,13 +270,13 @@ def test_a_package_beside_the_notebook_is_not_the_graders(graded):
     ],
 )
 def test_a_teacher_is_told_where_to_look(graded, name, flag):
-    assert flag in graded[0][name]["marks"]["l2_loss"]["flags"]
+    assert flag in graded[0][name].marks["l2_loss"].flags
     assert f"1.1: {flag}" in table(graded[1])[name]["flags"]
 
 
 @pytest.mark.parametrize("name", ["right", "wrong", "helper", "magics", "output"])
 def test_honest_work_is_not_flagged(graded, name):
-    assert [mark["flags"] for mark in graded[0][name]["marks"].values()] == [[]] * 5
+    assert [mark.flags for mark in graded[0][name].marks.values()] == [[]] * 5
 
 
 def test_the_table_is_one_row_a_student(graded):
@@ -335,7 +320,7 @@ def test_of_several_notebooks_for_a_lesson_the_best_one_counts(tmp_path):
     (folder / "better.ipynb").write_text(lesson())
     (folder / "zzz_scratch.ipynb").write_text(json.dumps({"cells": [code_cell("x = 1")]}))
     (record,), _ = grade(tmp_path / "in", tmp_path / "grades.csv")
-    assert Path(record["file"]).name == "better.ipynb"
+    assert Path(record.file).name == "better.ipynb"
     assert table(tmp_path)["anna"][LESSON] == "10"
     assert table(tmp_path)["anna"]["notes"] == (
         "of 3 notebooks for 01_autoencoder, better.ipynb has the most points"
@@ -396,12 +381,12 @@ def test_a_forged_reply_is_no_answer_and_stops_nothing(text):
         wire.answers(text, 1)
 
 
-def test_the_package_is_seen_where_it_lies_beneath_what_is_hidden(tmp_path):
-    """A table in the project's own folder, where the package and its Python are."""
+def test_the_package_is_seen_even_beneath_a_hidden_folder(tmp_path):
+    """The table lies in the project's folder, which holds the package and its Python."""
     (tmp_path / "anna.ipynb").write_text(SUBMISSIONS["reads_source"][0])
-    with Runner(0, [tmp_path, ROOT, Path(sys.prefix).parent]) as runner:
+    with Sandbox(0, [tmp_path, ROOT, Path(sys.prefix).parent]) as sandbox:
         tried = hidden_cases(EXERCISES["l2_loss"], 3)
-        given = mark(read(tmp_path / "anna.ipynb"), "l2_loss", tried, runner)
+        given = mark(read(tmp_path / "anna.ipynb"), "l2_loss", tried, sandbox)
     assert (given.mistake, given.points) == (None, 2)
 
 
@@ -433,12 +418,71 @@ def test_a_second_run_grades_only_what_changed(tmp_path, monkeypatch):
     assert len(seen) == 45
 
 
+def test_an_interrupted_run_keeps_the_marks_that_it_had(tmp_path, monkeypatch):
+    for name in ("anna", "ben", "cleo"):
+        (tmp_path / f"{name}.ipynb").write_text(lesson())
+    (tmp_path / "cleo.ipynb").write_text(lesson(WRONG))
+    marked = []
+
+    def interrupt(submission, name, *_):
+        if "mean" in submission.program("l2_loss"):
+            raise KeyboardInterrupt
+        marked.append(name)
+        return Mark(2, 2)
+
+    monkeypatch.setattr(grading, "mark", interrupt)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            grade(tmp_path, tmp_path / "grades.csv")
+        assert len(marked) == 10
+    assert not (tmp_path / "grades.csv").exists()
+
+
+def test_the_memory_is_written_once_a_batch(tmp_path, monkeypatch):
+    writes = []
+    monkeypatch.setattr(grading, "whole_file", lambda path: writes.append(path) or whole_file(path))
+    marks = {"l2_loss": Mark(2, 2)}
+    records = [Record(f"student {i}", LESSON, f"{i}.ipynb", "0", "", marks) for i in range(50)]
+    memory = grading._Memory(tmp_path / "grades.json", 3)
+    for record in records:
+        memory.keep(record)
+    assert not writes
+    memory.save()
+    memory.save()
+    assert len(writes) == 1
+    again = grading._Memory(tmp_path / "grades.json", None)
+    assert again.seed == 3
+    assert [again.known(replace(record, marks={})) for record in records] == records
+    assert again.known(replace(records[0], digest="1")) is None
+    monkeypatch.setattr(grading, "SAVE_EVERY", 0)
+    again.keep(records[0])
+    assert len(writes) == 2
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        {"a": []},
+        {"a": {"student": "anna"}},
+        {"a": {"student": "anna", "lesson": None, "marks": [3]}},
+        {"a": {"student": "anna", "lesson": LESSON, "file": "a", "marks": {"l2_loss": {"score": 3}}}},
+    ],
+)
+def test_a_memory_of_another_shape_is_graded_again(tmp_path, records):
+    version = grading._Memory(tmp_path / "none.json", 0).version
+    content = {"seed": 3, "version": version, "records": records}
+    (tmp_path / "grades.json").write_text(json.dumps(content))
+    memory = grading._Memory(tmp_path / "grades.json", None)
+    assert (memory.seed, memory.records) == (3, {})
+
+
 def test_several_lessons_share_the_row_of_a_student(tmp_path):
     for name in (LESSON, "04_elbo"):
         (tmp_path / "in" / "anna" / name).mkdir(parents=True)
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "in" / "anna" / name)
     records, _ = grade(tmp_path / "in", tmp_path / "grades.csv")
-    assert {record["lesson"] for record in records} == {LESSON, "04_elbo"}
+    assert {record.lesson for record in records} == {LESSON, "04_elbo"}
     (row,) = table(tmp_path).values()
     assert (row[LESSON], row["04_elbo"]) == ("10", "8")
     assert len(list((tmp_path / "grades_feedback" / "anna").iterdir())) == 2
@@ -448,9 +492,9 @@ def test_several_lessons_share_the_row_of_a_student(tmp_path):
 def test_the_committed_lessons_get_all_points_and_no_flag(tmp_path, name):
     shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "teacher.ipynb")
     (record,), _ = grade(tmp_path, tmp_path / "grades.csv")
-    assert record["lesson"] == name
-    assert {key: mark["mistake"] for key, mark in record["marks"].items()} == dict.fromkeys(LESSONS[name])
-    assert not any(mark["flags"] for mark in record["marks"].values())
+    assert record.lesson == name
+    assert {key: mark.mistake for key, mark in record.marks.items()} == dict.fromkeys(LESSONS[name])
+    assert not any(mark.flags for mark in record.marks.values())
 
 
 @pytest.mark.parametrize(

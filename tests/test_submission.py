@@ -1,4 +1,4 @@
-"""A notebook read as text: what an exercise needs of it, and what a teacher is told."""
+"""Reading a notebook as text: what an exercise needs of it, and what a teacher is told."""
 
 import json
 

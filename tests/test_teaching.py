@@ -1,4 +1,4 @@
-"""The teacher's page: its example of a new exercise works as it stands, and its figures are right."""
+"""The teacher's page: its example of a new exercise works, and its numbers are right."""
 
 import math
 import re
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vae_edu.checks import check, problem
-from vae_edu.exercises import EXERCISES, LESSONS, Exercise, wrong_answer
+from vae_edu.exercises import EXERCISES, LESSONS, Exercise
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "notebooks" / "TEACHING.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 @pytest.fixture
 def catalogue(monkeypatch):
-    """EXERCISES with what the page adds to it."""
+    """EXERCISES with the example of the page."""
     monkeypatch.setattr("vae_edu.checks.EXERCISES", dict(EXERCISES))
     import vae_edu.checks
 
@@ -36,8 +36,8 @@ def test_an_exercise_is_added_in_under_twenty_lines(catalogue, capsys):
 def test_the_mistakes_of_the_example_are_named(catalogue):
     exercise = catalogue["log_prior"]
     assert len(exercise.mistakes) == 2
-    for code, hint in exercise.mistakes:
-        assert problem("log_prior", lambda z, code=code: wrong_answer(code, {"z": z})).startswith(hint)
+    for mistake, hint in exercise.mistakes:
+        assert problem("log_prior", mistake).startswith(hint)
     assert "sign is flipped" in problem("log_prior", lambda z: -exercise.reference(z))
 
 

@@ -1,9 +1,15 @@
 """The training loop: against closed forms, through interruption and resumption, and with bad input."""
 
+import ast
+import inspect
+import json
 import queue
+import re
 import signal
+import textwrap
 import threading
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +20,11 @@ import vae_edu
 from vae_edu import train
 from vae_edu.data import load_images
 from vae_edu.engine import checkpoint as checkpoints
+from vae_edu.engine.step import Step
 from vae_edu.train import History, evaluate
 
 DEVICE = vae_edu.device()
+ROOT = Path(__file__).parent.parent
 fit = partial(train.fit, capture=False)  # these losses watch every step; a graph calls them once
 
 
@@ -46,6 +54,30 @@ def regression(n=50):
 
 def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()]).cpu()
+
+
+def body(function):
+    """The lines of a function below its docstring."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    return ast.unparse(tree.body[1:] if ast.get_docstring(tree) else tree.body).splitlines()
+
+
+def test_the_loop_fits_a_slide():
+    assert len(body(train.fit)) <= 15
+
+
+def test_lesson_01_shows_the_loop_that_trains():
+    """Each line of its two blocks of code stands in `fit`, or in a step, but for comments and `self.`."""
+    lesson = json.loads((ROOT / "notebooks" / "01_autoencoder.ipynb").read_text(encoding="utf-8"))
+    text = "\n".join("".join(c["source"]) for c in lesson["cells"] if c["cell_type"] == "markdown")
+    loop, step = (
+        [line.split("#")[0].rstrip() for line in block.strip().splitlines()]
+        for block in re.findall(r"```python\n(.*?)```", text, re.S)
+    )
+    lines = [line.removeprefix("    ") for line in body(train.fit)]
+    assert lines[lines.index(loop[0]) :][: len(loop)] == loop
+    lines = [line.replace("self.", "") for line in body(Step._descend)]
+    assert [line for line in lines if line in step] == step
 
 
 def test_reaches_the_least_squares_solution():
@@ -296,6 +328,11 @@ def test_a_loss_must_give_one_value_an_image(shape):
 def test_bad_arguments(change, message):
     with pytest.raises(ValueError, match=message):
         fit(**{"model": Noisy(), "loss": squared, "data": regression(), "epochs": 1, **change})
+
+
+def test_an_option_that_does_not_exist():
+    with pytest.raises(TypeError, match="no option 'precision': besides its arguments it takes eps, device"):
+        fit(Noisy(), squared, regression(), epochs=1, precision="bf16")
 
 
 def test_a_constant_schedule_is_no_schedule():

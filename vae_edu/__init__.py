@@ -8,7 +8,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     03  bayes, elbo                                 Bayes' rule, L3 and L4; D1 to D6, and the bound, L5
     04  gaussian, reparameterization                the KL divergence, and gradients through a draw
     05  active_units, generate, monitor             the five steps of training; which dimensions of z are used
-    06  aggregate_posterior, quality                generating, q(z) beside the prior, how good the images are
+    06  aggregate_posterior, quality                generating; q(z) and the prior; how good images are
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce                             importance-weighted bounds, and the table of their paper
 
@@ -29,16 +29,20 @@ def device(name: str | torch.device | None = None) -> torch.device:
 
     The environment variable `VAE_EDU_DEVICE` overrides the choice, for example
     `VAE_EDU_DEVICE=cpu` or `VAE_EDU_DEVICE=cuda:1`. Data and models that the package
-    makes live there, so a lesson runs unchanged on either.
+    makes are there, so a lesson runs unchanged on either.
 
-    Raises ValueError where the name is no device of this machine.
+    Args:
+        name: Such as "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        ValueError: If the name is no device of this machine.
     """
     name = name or os.environ.get("VAE_EDU_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.zeros(1, device=name).item()
         return torch.device(name)
-    except Exception as error:  # PyTorch's backends fail in ways of their own
+    except Exception as error:  # each PyTorch backend fails in its own way
         raise ValueError(
-            f"{name} is not a device that PyTorch finds on this machine; use cpu, or cuda where there is "
+            f"{name} is not a device that PyTorch finds on this machine; use cpu, or cuda with "
             "an NVIDIA GPU (as an argument, or in the environment variable VAE_EDU_DEVICE)."
         ) from error

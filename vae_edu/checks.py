@@ -1,13 +1,12 @@
-"""Checks of the exercises: they run a learner's function and name the mistake, never the solution."""
+"""Checks of the exercises: run a learner's function and name the mistake, never the solution."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vae_edu.data.download import cache_folder
 from vae_edu.engine.arguments import switched_on
-from vae_edu.engine.files import whole_file
+from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 from vae_edu.exercises.answers import answer, cases
 from vae_edu.exercises.diagnosis import diagnose
@@ -16,12 +15,17 @@ _results: dict[str, bool] = {}  # the last check of each exercise since Python s
 
 
 def check(name: str, function: Callable[..., Any], graded: bool | None = None) -> None:
-    """Run a learner's function on many batches and print "name: correct", or what the mistake is.
+    """Run a learner's function on many batches and print "name: correct", or its mistake.
 
-    graded: raise AssertionError with the mistake instead of printing it; by default where the environment
-    variable VAE_EDU_GRADED is set and not 0.
+    Args:
+        name: The exercise.
+        function: The learner's function.
+        graded: Whether to raise the mistake instead of printing it. Default: whether the environment
+            variable VAE_EDU_GRADED is set and not 0.
 
-    Raises ValueError for a name that is no exercise.
+    Raises:
+        ValueError: There is no exercise of this name.
+        AssertionError: The function is wrong, and ``graded`` is true.
     """
     wrong = problem(name, function)
     _results[name] = wrong is None
@@ -32,9 +36,14 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
 
 
 def problem(name: str, function: Callable[..., Any]) -> str | None:
-    """What is wrong with a learner's function, in words; None where it is right.
+    """What is wrong with a learner's function, in words; None if it is right.
 
-    Raises ValueError for a name that is no exercise.
+    Args:
+        name: The exercise.
+        function: The learner's function.
+
+    Raises:
+        ValueError: There is no exercise of this name.
     """
     if name not in EXERCISES:
         raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
@@ -47,8 +56,8 @@ def problem(name: str, function: Callable[..., Any]) -> str | None:
 def report() -> None:
     """Print which exercises are done, lesson by lesson: ✓ correct, ✗ not yet, · not tried.
 
-    It remembers the last check of each from one lesson to the next, in the user's cache, unless the
-    environment variable VAE_EDU_PROGRESS is 0.
+    The last check of each exercise is remembered from one lesson to the next, in the user's cache, unless
+    the environment variable VAE_EDU_PROGRESS is 0.
     """
     results = _remembered() | _results
     for lesson, exercises in LESSONS.items():
@@ -65,20 +74,23 @@ def _mark(result: bool | None) -> str:
 
 
 def _file() -> Path | None:
+    """The file of earlier results; None if nothing is to be remembered."""
     return cache_folder() / "exercises.json" if switched_on("VAE_EDU_PROGRESS", default=True) else None
 
 
 def _remembered() -> dict[str, bool]:
-    """Results of earlier sessions; none where there is no file, or one that is no table of results."""
+    """The results of earlier sessions; none if there is no file or it is no table of results."""
+    if not (path := _file()):
+        return {}
     try:
-        found = json.loads(_file().read_text(encoding="utf-8")) if _file() else {}
+        found = json.loads(path.read_text(encoding="utf-8"))
         return {name: bool(found[name]) for name in EXERCISES if name in found}
     except (OSError, ValueError, TypeError):
         return {}
 
 
 def _remember() -> None:
-    """Keep the results for later sessions; a cache that cannot be written is no reason to fail."""
+    """Keep the results for later sessions, if the cache can be written."""
     if not (path := _file()):
         return
     try:

@@ -16,9 +16,8 @@ from torch import Tensor
 from vae_edu import marginal
 from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
-from vae_edu.data import binarize, default_name, load_images
+from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
 from vae_edu.data.download import SOURCES
-from vae_edu.data.pixels import Pixels
 from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
@@ -175,11 +174,11 @@ def grade(options: Grade) -> int:
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
     records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
-    flagged = sum(any(mark["flags"] for mark in record["marks"].values()) for record in records)
+    flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
     for record in records:
-        if record["note"]:
-            print(f"{record['student']}: {record['note']} ({record['file']}).")
+        if record.note:
+            print(f"{record.student}: {record.note} ({record.file}).")
     if flagged:
         print(f"Look at {flagged} of them before you give the marks: the column flags says why.")
     if not isolated:
@@ -241,10 +240,10 @@ def _check_picture(path: str) -> None:
 # Data and models.
 
 
-def _training_images(options: Train) -> Tensor | Pixels:
+def _training_images(options: Train) -> Tensor | MappedImages:
     """The images to train on, as the loss takes them."""
     if options.mapped:
-        return load_images(options.data, n=options.n, mapped=True, device=options.device).x
+        return map_images(options.data, n=options.n, device=options.device)
     x = load_images(options.data, n=options.n, device=options.device).x
     return binarize(x) if options.binarize == "half" else x
 

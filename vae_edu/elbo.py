@@ -11,7 +11,7 @@ from torch.distributions import kl_divergence
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import in_chunks
-from vae_edu.engine.randomness import for_whole_batch, random_stream, sample
+from vae_edu.engine.randomness import random_stream, sample
 from vae_edu.engine.sync_checks import checking
 from vae_edu.grid import Grid
 from vae_edu.interface import (
@@ -83,7 +83,7 @@ def draw_binary(x: Tensor) -> Tensor:
     if checking() and not ((x >= 0) & (x <= 1)).all():
         raise ValueError("a grey pixel is the probability of a 1: give pixels in [0, 1], without NaN.")
     like = {"dtype": x.dtype, "device": x.device}
-    uniform = for_whole_batch(lambda rows: torch.rand(rows, *x.shape[1:], **like), len(x))
+    uniform = torch.rand(x.shape, **like)
     return (uniform < x).to(x)
 
 

@@ -1,4 +1,4 @@
-"""Figures of the lessons, legible in grey and for color-blind readers. All but `live` return their axes."""
+"""Figures of the lessons, legible in gray and for color-blind readers. All but `live` return their axes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,6 @@ from vae_edu.grid import Grid
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-COLOURS = COLORS  # the spelling of older lessons
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}  # a line behind it stays behind
 
 

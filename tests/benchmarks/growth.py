@@ -22,7 +22,7 @@ import torch
 
 from tests.benchmarks.measure import megabytes
 from vae_edu import elbo, marginal
-from vae_edu.data import load_images
+from vae_edu.data import map_images
 from vae_edu.grid import Grid
 from vae_edu.train import fit
 from vae_edu.vae import VAE
@@ -42,7 +42,7 @@ def images(size: int, folder: Path) -> Callable[[], object]:
     for start in range(0, n, 10_000):
         file[start : start + 10_000] = 255 * digits(min(10_000, n - start))[:, 0].numpy().astype(np.uint8)
     np.save(folder / "train-labels.npy", np.zeros(n, np.uint8))
-    x, model = load_images(folder, mapped=True).x, VAE((1, 28, 28), 20, "bernoulli")
+    x, model = map_images(folder), VAE((1, 28, 28), 20, "bernoulli")
     return lambda: fit(model, elbo.negative_elbo, x, 1, progress=False)
 
 

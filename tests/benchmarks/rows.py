@@ -12,7 +12,6 @@ from tests.benchmarks import others, products
 from tests.benchmarks.measure import Row, in_turns
 from vae_edu import device, elbo, marginal, reproduce
 from vae_edu.data import binarize, load_images
-from vae_edu.engine.precision import matrix_products
 from vae_edu.grid import Grid
 from vae_edu.train import evaluate, fit
 from vae_edu.vae import VAE
@@ -89,7 +88,7 @@ def evaluation(rounds: int) -> Iterator[Row]:
 
 
 def steps_on_cuda(rounds: int) -> Iterator[Row]:
-    """Ten epochs, with a CUDA graph and kernel by kernel; then a large network in every precision."""
+    """Ten epochs, with a CUDA graph and kernel by kernel; then a large network."""
     x, model, steps, epochs = images(IMAGES), vae(), -(-IMAGES // BATCH), 10
     contenders = {
         "ours": lambda: fit(model, elbo.negative_elbo, x, epochs, progress=False),
@@ -99,31 +98,13 @@ def steps_on_cuda(rounds: int) -> Iterator[Row]:
     yield in_turns("training, each of ten epochs of 60,000 images", contenders, rounds, {"ours": epochs})
     hidden, latent_dim, batch = (2048, 2048), 64, 4096
     large, many = vae(latent_dim, hidden), images(batch * 16)
-    for precision in ("float32", "tf32", "bf16"):
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        plain = products.training(network(hidden, latent_dim), batch, 16 * epochs, dtype)
-        contenders = {
-            "ours": lambda precision=precision: fit(
-                large,
-                elbo.negative_elbo,
-                many,
-                epochs,
-                batch_size=batch,
-                lr=1e-4,
-                precision=precision,
-                progress=False,
-            ),
-            "products": within(precision, plain),
-        }
-        yield in_turns(f"training, 784-2048-2048-64, batch 4,096, {precision}", contenders, rounds)
-
-
-def within(precision: str, call):
-    def run() -> None:
-        with matrix_products(precision, device()):
-            call()
-
-    return run
+    contenders = {
+        "ours": lambda: fit(
+            large, elbo.negative_elbo, many, epochs, batch_size=batch, lr=1e-4, progress=False
+        ),
+        "products": products.training(network(hidden, latent_dim), batch, 16 * epochs),
+    }
+    yield in_turns("training, 784-2048-2048-64, batch 4,096", contenders, rounds)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or any folder of IDX or .npy files."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,19 @@ import vae_edu
 from vae_edu.data import strokes
 from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
 from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
-from vae_edu.data.pixels import Pixels, grey
-from vae_edu.engine.arguments import whole_number
+from vae_edu.data.mapped import MappedImages, grey
+from vae_edu.engine.arguments import image_index, whole_number
 
-__all__ = ["DatasetError", "Images", "binarize", "load_images", "read_idx", "stroke_digits"]
+__all__ = [
+    "DatasetError",
+    "Images",
+    "MappedImages",
+    "binarize",
+    "load_images",
+    "map_images",
+    "read_idx",
+    "stroke_digits",
+]
 
 FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
 STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as MNIST has
@@ -25,41 +35,39 @@ STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as 
 class Images:
     """N images with their labels; indexing picks rows of everything at once.
 
-    x: (N, C, H, W) float32 in [0, 1], or the same as `Pixels`, whose rows are read when they are taken.
-    labels: (N,) int64.
-    factors: what the images were made from, a column (N, …) for each name, or None where unknown.
+    Attributes:
+        x: (N, C, H, W) float32 in [0, 1].
+        labels: (N,) int64.
+        factors: What the images were made from, a column (N, …) for each name, or None if unknown.
     """
 
-    x: Tensor | Pixels
+    x: Tensor
     labels: Tensor
     factors: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: int | slice | Tensor) -> "Images":
-        if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
-            if not -len(self) <= index < len(self):  # a GPU would stop working for good
-                raise IndexError(f"there is no image {int(index)} of {len(self)}.")
-            index = [int(index)]
-        return self._map(lambda column: column[index])
+    def __getitem__(self, index: int | slice | list[int] | Tensor) -> "Images":
+        rows = image_index(index, len(self))
+        return self._map(lambda column: column[rows])
 
     def shrink(self, factor: int = 2) -> "Images":
         """Smaller images, each pixel the mean of factor × factor; labels and factors stay what they were.
 
-        Raises ValueError where the factor does not divide height and width, and for `Pixels`.
+        Raises:
+            ValueError: If the factor does not divide height and width.
         """
-        if isinstance(self.x, Pixels):
-            raise ValueError("mapped images keep their size: shrink images[rows], or load without mapped.")
         height, width = self.x.shape[-2:]
         if height % whole_number("factor", factor, 1) or width % factor:
             raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
         return Images(avg_pool2d(self.x, factor), self.labels, self.factors)
 
     def to(self, device: torch.device | str) -> "Images":
+        """The same images on a device."""
         return self._map(lambda column: column.to(device))
 
-    def _map(self, change) -> "Images":
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Images":
         factors = self.factors and {name: change(column) for name, column in self.factors.items()}
         return Images(change(self.x), change(self.labels), factors)
 
@@ -76,9 +84,14 @@ def stroke_digits(
     rotation, scale, shift_x, shift_y (`vae_edu.data.strokes.FACTORS` has their ranges and units) and the
     jitter of the hand. Image i depends on the seed and on i alone.
     `stroke_digits(factors={"digit": 3, "slant": [0, 0.2, 0.4]})` draws exactly what is asked: one
-    value counts for every image, and a factor that is not named keeps its neutral value.
+    value counts for every image, and a factor that is not named keeps its neutral value. The images are on
+    `device`, `vae_edu.device()` by default.
 
-    Returns Images with x (n, 1, 28, 28). Raises ValueError for an n below 1 or for bad factors.
+    Returns:
+        Images with x (n, 1, 28, 28).
+
+    Raises:
+        ValueError: For an n below 1, or bad factors.
     """
     if factors is None:
         table = strokes.random_factors(whole_number("n", n, 1), whole_number("seed", seed, 0))
@@ -96,53 +109,63 @@ def load_images(
     split: str = "train",
     n: int | None = None,
     seed: int = 0,
-    mapped: bool = False,
     device: torch.device | str | None = None,
 ) -> Images:
-    """Load a data set by name, or the four IDX or .npy files of a folder, onto `vae_edu.device()`.
+    """Load a data set by name, or the four IDX or .npy files of a folder.
 
-    name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder;
-        without one, the environment variable VAE_EDU_DATASET, else strokes. Named files come from
-        $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
-        A folder's .npy files are train-images.npy, train-labels.npy, t10k-images.npy and t10k-labels.npy:
-        images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
-    split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
-    n: how many images, chosen at random by the seed; all of them without it.
-    mapped: leave the images in their file, for data larger than memory: x is then
-        `vae_edu.data.pixels.Pixels`, whose rows are read as they are taken, and which `fit` takes like a
-        tensor. Gzipped files must be unpacked before, and the file must not change meanwhile; stroke digits
-        have none. On CUDA the bytes go to the GPU where they take at most half of its free memory.
+    A folder's .npy files are train-images.npy, train-labels.npy, t10k-images.npy and t10k-labels.npy:
+    images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
 
-    device: where the images are, `vae_edu.device()` by default.
+    Args:
+        name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder;
+            by default the environment variable VAE_EDU_DATASET, else strokes. Named files come from
+            $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
+        split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
+        n: How many images, chosen at random by the seed; by default all.
+        seed: See n.
+        device: Where the images are, `vae_edu.device()` by default.
 
-    Raises ValueError or DatasetError in one sentence; no file is left half-written.
+    Raises:
+        ValueError: For bad arguments.
+        DatasetError: If the files are missing, or not what they should be. No file is left half-written.
     """
-    name = name or default_name()
-    if split not in FILES:
-        raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
-    n = None if n is None else whole_number("n", n, 1)
-    seed = whole_number("seed", seed, 0)
+    name, n, seed = _checked(name, split, n, seed)
     if name == "strokes":
-        if mapped:
-            raise ValueError(
-                "stroke digits are drawn, not read: leave mapped out, or name a folder of files."
-            )
         return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
-    x_path, labels_path = (_locate(name, file) for file in FILES[split])
-    x, labels = map_file(x_path) if mapped else _read(x_path), _read(labels_path)
-    _check(x, x_path, labels, labels_path)
-    x = x[:, None] if x.dim() == 3 else x
-    keep = None
-    if n is not None:
-        if n > len(x):
-            raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
-        keep = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
-        labels = labels[keep]
-    device = vae_edu.device(device)
-    labels = labels.long().to(device)
-    if mapped:
-        return Images(Pixels(x, keep).to(device), labels)
-    return Images(grey((x if keep is None else x[keep]).to(device)), labels)
+    x, labels, rows = _read(name, split, n, seed, read=_read_file)
+    images = Images(x if rows is None else x[rows], labels).to(vae_edu.device(device))
+    return Images(grey(images.x), images.labels)
+
+
+def map_images(
+    folder: str | Path | None = None,
+    split: str = "train",
+    n: int | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> MappedImages:
+    """The images of `load_images` left in their file, for data larger than memory.
+
+    `fit` takes them like a tensor (N, C, H, W), whose rows are read as they are taken. Gzipped files must
+    be unpacked before, and the file must not change meanwhile; stroke digits have none. On CUDA the bytes
+    go to the GPU if they take at most half of its free memory.
+
+    Args:
+        folder: As the name of `load_images`.
+        split: "train" or "test".
+        n: How many images, chosen at random by the seed; by default all.
+        seed: See n.
+        device: Where images come out, `vae_edu.device()` by default.
+
+    Raises:
+        ValueError: For bad arguments.
+        DatasetError: If the files are missing, gzipped, or not what they should be.
+    """
+    name, n, seed = _checked(folder, split, n, seed)
+    if name == "strokes":
+        raise ValueError("stroke digits are drawn, not read: use load_images, or name a folder of files.")
+    x, labels, rows = _read(name, split, n, seed, read=map_file)
+    return MappedImages(x, labels, rows).to(vae_edu.device(device))
 
 
 def default_name() -> str:
@@ -151,12 +174,19 @@ def default_name() -> str:
 
 
 def binarize(x: Tensor, seed: int | None = None) -> Tensor:
-    """Make pixels 0 or 1: 1 where x ≥ 0.5, or, with a seed, 1 with probability x.
+    """Make pixels 0 or 1: 1 if x ≥ 0.5, or, with a seed, 1 with probability x.
 
-    x: any shape, in [0, 1]; the result has its shape, dtype and device.
-    Raises ValueError for values outside [0, 1] or not finite, and for `Pixels`.
+    Args:
+        x: Any shape, in [0, 1].
+        seed: Of the draw; by default nothing is drawn.
+
+    Returns:
+        Pixels of the shape, dtype and device of x.
+
+    Raises:
+        ValueError: For values outside [0, 1] or not finite, and for mapped images.
     """
-    if isinstance(x, Pixels):
+    if isinstance(x, MappedImages):
         raise ValueError("mapped images stay grey: binarize x[rows], or use elbo.negative_elbo_of_binarized.")
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
@@ -166,8 +196,34 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
     return torch.bernoulli(x.float(), generator=generator).to(x.dtype)
 
 
+def _checked(
+    name: str | Path | None, split: str, n: int | None, seed: int
+) -> tuple[str | Path, int | None, int]:
+    """The arguments of a data set, checked, and its name if none is given."""
+    if split not in FILES:
+        raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
+    n = None if n is None else whole_number("n", n, 1)
+    return name or default_name(), n, whole_number("seed", seed, 0)
+
+
+def _read(
+    name: str | Path, split: str, n: int | None, seed: int, read: Callable[[Path], Tensor]
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """All images (M, C, H, W) uint8, the labels (N,) of those that are wanted, and which these are (N,)."""
+    x_path, labels_path = (_locate(name, file) for file in FILES[split])
+    x, labels = read(x_path), _read_file(labels_path)
+    _check(x, x_path, labels, labels_path)
+    x = x[:, None] if x.dim() == 3 else x
+    if n is None:
+        return x, labels.long(), None
+    if n > len(x):
+        raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
+    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
+    return x, labels[rows].long(), rows
+
+
 def _locate(name: str | Path, file: str) -> Path:
-    """Where a data set's file lies, downloaded first where it must be. A Path is always a folder."""
+    """Where a data set's file is, downloaded first if it must be. A Path is always a folder."""
     if name not in SOURCES:
         folder = Path(name).expanduser()
         if not folder.is_dir():
@@ -176,15 +232,15 @@ def _locate(name: str | Path, file: str) -> Path:
                 f"unknown data set {str(name)!r}: use {known}, or the path of a folder of IDX files."
             )
         return _find(folder, file)
-    if root := os.environ.get("VAE_EDU_DATA"):
-        root = Path(root).expanduser()
+    if os.environ.get("VAE_EDU_DATA"):
+        root = Path(os.environ["VAE_EDU_DATA"]).expanduser()
         if not root.is_dir():
             raise DatasetError(
                 f"VAE_EDU_DATA={root} is not a folder: set it to the folder that holds {name}/."
             )
         if (root / name).is_dir():
             return _find(root / name, file)
-    return fetch(name, file)
+    return fetch(str(name), file)
 
 
 def _find(folder: Path, file: str) -> Path:
@@ -196,7 +252,7 @@ def _find(folder: Path, file: str) -> Path:
     raise DatasetError(f"{folder} has no {file}, gzipped or not, and no {npy}: put the four files there.")
 
 
-def _read(path: Path) -> Tensor:
+def _read_file(path: Path) -> Tensor:
     return read_npy(path) if path.suffix == ".npy" else read_idx(path)
 
 

@@ -1,15 +1,14 @@
-"""The public data sets: where their files lie, and a download that leaves nothing half-written."""
+"""The public data sets: where their files are, and a download that leaves nothing half-written."""
 
 import hashlib
-import os
-import sys
-import threading
+import tempfile
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from vae_edu.data.idx import DatasetError
+from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.engine.progress import progress_bar
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -57,55 +56,42 @@ SOURCES = {
 }
 
 
-def cache_folder() -> Path:
-    """The user's cache for downloaded data, where the platform keeps such things."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vae_edu"
-
-
 def fetch(name: str, file: str) -> Path:
-    """Path of a data set's file in the cache, downloaded first where it is not there yet.
+    """Path of a data set's file in the user's cache, downloaded first if it is not there yet.
 
-    The mirrors are tried in turn. The download goes to a temporary name of its own, is checked,
-    and only then moved into place, so that a cut line or a second process leaves no half file.
-    Raises DatasetError where the cache cannot be written or no mirror gives the file.
+    The mirrors are tried in turn. The download goes to a temporary file, is checked, and only then moved
+    into place, so that a cut line or a second process leaves no half file.
+
+    Raises:
+        DatasetError: If the cache cannot be written, or no mirror gives the file.
     """
     mirrors, md5 = SOURCES[name]
     target = cache_folder() / name / f"{file}.gz"
     if target.exists():
         return target
+    _make_folder(target.parent)
     failures = []
     for mirror in mirrors:
-        temporary = _temporary_beside(target)
         try:
-            _download(f"{mirror}{file}.gz", temporary, md5[file])
-            os.replace(temporary, target)
+            with whole_file(target) as temporary:
+                _download(f"{mirror}{file}.gz", temporary, md5[file])
             return target
         except (OSError, HTTPException, ValueError) as error:
             failures.append(f"{urlsplit(mirror).netloc}: {error}")
-        finally:
-            temporary.unlink(missing_ok=True)
     raise DatasetError(
         f"{name} could not be downloaded ({'; '.join(failures)}): check the network, or put its files "
         f"into {target.parent}, or work offline with load_images('strokes')."
     )
 
 
-def _temporary_beside(target: Path) -> Path:
-    """An empty file of this process and thread alone, in a folder that is made where it is missing."""
+def _make_folder(folder: Path) -> None:
+    """Make the folder, and see that files can be written there."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-        temporary.touch()
-        return temporary
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise DatasetError(
-            f"the cache {target.parent} cannot be written ({error.strerror}): free it, or set "
+            f"the cache {folder} cannot be written ({error.strerror}): free it, or set "
             "VAE_EDU_DATA to a folder that holds the files."
         ) from error
 

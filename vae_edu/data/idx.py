@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a short header with the shape, then one byte a pixel; and NumPy's .npy."""
+"""Array files: IDX, the format of MNIST (a short header, then one byte a pixel), and NumPy's .npy."""
 
 import gzip
 import math
@@ -7,7 +7,7 @@ import struct
 import tokenize
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,25 +16,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Readable = BinaryIO | gzip.GzipFile
+
 
 class DatasetError(ValueError):
     """Data that cannot be had or cannot be read; the message says what is wrong and what to do."""
 
 
 def read_idx(path: str | Path) -> Tensor:
-    """Read an IDX file of unsigned bytes, gzipped or not, as a uint8 tensor of the header's shape.
+    """Read an IDX file of unsigned bytes, gzipped or not.
 
     Format: two zero bytes, the type (8 = unsigned byte), the number of dimensions, each dimension
     as a big-endian 32-bit integer, then the data (Y. LeCun, the MNIST database).
-    Raises DatasetError where the file is missing, is not IDX, or does not hold what its header says.
+
+    Returns:
+        uint8, of the header's shape.
+
+    Raises:
+        DatasetError: If the file is missing, is not IDX, or does not hold what its header says.
     """
     path = Path(path)
     try:
         with _opened(path) as file:
             gzipped = file.read(2) == b"\x1f\x8b"
-        with _opened(path, gzip.open if gzipped else open) as file:
-            shape = _idx_shape(file, path)
-            data = _read_at_most(file, math.prod(shape) + 1)
+            file.seek(0)
+            content = gzip.GzipFile(fileobj=file) if gzipped else file
+            shape = _idx_shape(content, path)
+            data = _read_at_most(content, math.prod(shape) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
             f"{path} is a damaged or cut-off gzip file ({error}): delete it, and fetch it again."
@@ -44,44 +52,43 @@ def read_idx(path: str | Path) -> Tensor:
 
 
 def read_npy(path: str | Path) -> Tensor:
-    """Read a .npy file of whole numbers, as `np.save` writes it: uint8 stays, any other becomes int64.
+    """Read a .npy file of whole numbers, as `np.save` writes it.
 
-    Raises DatasetError where the file is missing, is not .npy, holds something else (pickled objects are
-    never loaded), or does not hold what its header says.
+    Returns:
+        uint8 as it is, any other integers as int64.
+
+    Raises:
+        DatasetError: If the file is missing, is not .npy, holds something else (pickled objects are never
+            loaded), or does not hold what its header says.
     """
-    path = Path(path)
-    with _opened(path) as file:
-        shape, dtype = _npy_layout(file, path)
-        data = _read_at_most(file, math.prod(shape) * dtype.itemsize + 1)
-    _check_size(path, len(data), shape, dtype.itemsize)
-    array = np.frombuffer(data, dtype).reshape(shape)
-    return torch.from_numpy(array if dtype == np.uint8 else array.astype(np.int64))
+    array = _mapped_npy(Path(path))
+    return torch.from_numpy(np.array(array, np.uint8 if array.dtype == np.uint8 else np.int64))
 
 
 def map_file(path: str | Path) -> Tensor:
-    """The bytes of an IDX or .npy file as a uint8 tensor that stays in the file: what is used gets read.
+    """The bytes of an IDX or .npy file as a tensor that stays in the file: what is used gets read.
 
-    Only to be read: to write into the tensor ends the process. The file must not change meanwhile.
-    Raises DatasetError as `read_idx` and `read_npy` do, and for a gzipped file, which cannot be mapped.
+    It is only for reading: writing into it ends the process. The file must not change meanwhile.
+
+    Returns:
+        uint8, of the header's shape.
+
+    Raises:
+        DatasetError: As for `read_idx` and `read_npy`, and for a gzipped file, which cannot be mapped.
     """
     path = Path(path)
-    with _opened(path) as file:
-        if file.read(2) == b"\x1f\x8b":
-            raise DatasetError(f"{path} is gzipped, and a gzipped file cannot be mapped: gunzip it first.")
-        file.seek(0)
-        shape = _npy_layout(file, path, mapped=True)[0] if path.suffix == ".npy" else _idx_shape(file, path)
-        offset = file.tell()
-        _check_size(path, os.fstat(file.fileno()).st_size - offset, shape)
-        content = np.memmap(file, np.uint8, "r", offset, shape)  # "c" would count as memory, all of it
+    content = _mapped_npy(path) if path.suffix == ".npy" else _mapped_idx(path)
+    if content.dtype != np.uint8:
+        raise _not_bytes(path, content.dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(content)
 
 
 @contextmanager
-def _opened(path: Path, how: Callable = open) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with how(path, "rb") as file:
+        with open(path, "rb") as file:
             yield file
     except gzip.BadGzipFile:
         raise
@@ -89,8 +96,49 @@ def _opened(path: Path, how: Callable = open) -> Iterator[BinaryIO]:
         raise DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
 
 
-def _idx_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
-    """What the header of an IDX file says; the data come next."""
+def _mapped_idx(path: Path) -> np.ndarray:
+    with _opened(path) as file:
+        if file.read(2) == b"\x1f\x8b":
+            raise DatasetError(f"{path} is gzipped, and a gzipped file cannot be mapped: gunzip it first.")
+        file.seek(0)
+        shape = _idx_shape(file, path)
+        offset = file.tell()
+        _check_size(path, os.fstat(file.fileno()).st_size - offset, shape)
+        return np.memmap(file, np.uint8, "r", offset, shape)  # mode "c" would be charged to the process
+
+
+def _mapped_npy(path: Path) -> np.ndarray:
+    """A .npy file of integers, mapped: so a header that lies about the size allocates nothing."""
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if file.read(2) == b"\x1f\x8b":
+            raise DatasetError(f"{path} is gzipped, and a gzipped file cannot be mapped: gunzip it first.")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError) as error:
+        raise DatasetError(
+            f"{path} is not a .npy file of integers, or is cut off ({str(error).splitlines()[0]}): "
+            "write it with np.save."
+        ) from error
+    if not isinstance(array, np.memmap):
+        raise DatasetError(f"{path} is an archive and not a .npy file: write it with np.save.")
+    if array.dtype.kind not in "iu":
+        raise _not_bytes(path, array.dtype)
+    if not array.flags.c_contiguous:
+        raise DatasetError(f"{path} is in Fortran order: save np.ascontiguousarray(x) instead.")
+    _check_size(path, size - array.offset, _not_empty(path, array.shape), array.dtype.itemsize)
+    return array
+
+
+def _not_bytes(path: Path, dtype: np.dtype) -> DatasetError:
+    return DatasetError(
+        f"{path} holds {dtype}: save labels as integers, and images as uint8, which are "
+        "(255 * x).round().astype(np.uint8) for grey values x in [0, 1]."
+    )
+
+
+def _idx_shape(file: Readable, path: Path) -> tuple[int, ...]:
+    """The shape in the header of an IDX file; the data come next."""
     magic = file.read(4)
     if magic[:3] != b"\0\0\x08" or len(magic) < 4 or not 1 <= magic[3] <= 4:
         raise DatasetError(
@@ -101,25 +149,6 @@ def _idx_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
     if len(header) < 4 * magic[3]:
         raise DatasetError(f"{path} ends inside its header: put the complete file there.")
     return _not_empty(path, struct.unpack(f">{magic[3]}I", header))
-
-
-def _npy_layout(file: BinaryIO, path: Path, mapped: bool = False) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape and dtype in the header of a .npy file; the data come next. A mapped one must be uint8."""
-    try:
-        lib = np.lib.format
-        version = lib.read_magic(file)
-        read = lib.read_array_header_1_0 if version == (1, 0) else lib.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except (ValueError, SyntaxError, tokenize.TokenError) as error:
-        raise DatasetError(f"{path} is not a .npy file, or is cut off: write it with np.save.") from error
-    if dtype != np.uint8 if mapped else dtype.kind not in "iu":
-        raise DatasetError(
-            f"{path} holds {dtype}: save labels as integers, and images as uint8, which are "
-            "(255 * x).round().astype(np.uint8) for grey values x in [0, 1]."
-        )
-    if fortran:
-        raise DatasetError(f"{path} is in Fortran order: save np.ascontiguousarray(x) instead.")
-    return _not_empty(path, shape), dtype
 
 
 def _not_empty(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -138,7 +167,7 @@ def _check_size(path: Path, size: int, shape: tuple[int, ...], itemsize: int = 1
         )
 
 
-def _read_at_most(file: BinaryIO, size: int) -> bytearray:
+def _read_at_most(file: Readable, size: int) -> bytearray:
     """Read up to `size` bytes piece by piece, so that a lying header allocates nothing."""
     data = bytearray()
     while len(data) < size and (piece := file.read(min(size - len(data), 1 << 20))):

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """value as an int. Raises ValueError where it is not a whole number, `least` or above."""
@@ -28,3 +30,16 @@ def channels_height_width(image_shape: Any) -> tuple[int, int, int]:
     if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
         raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")
     return tuple(whole_number("image_shape", size, 1) for size in image_shape)
+
+
+def image_index(index: Any, images: int) -> Any:
+    """The index of rows, with a single number as a list of one, so that an image stays a batch.
+
+    Raises:
+        IndexError: If there is no such image. On CUDA it would end the process's use of the GPU.
+    """
+    if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+        if not -images <= index < images:
+            raise IndexError(f"there is no image {int(index)} of {images}.")
+        return [int(index)]
+    return index

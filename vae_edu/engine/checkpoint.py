@@ -16,7 +16,7 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def contents_of(model: nn.Module) -> dict[str, Any]:
-    """A model's weights, its `architecture` that rebuilds it, and its `about`, where it has them."""
+    """A model's weights, and its `architecture`, which rebuilds it, and `about`, if it has them."""
     return {
         "model": model.state_dict(),
         "architecture": getattr(model, "architecture", None),
@@ -25,7 +25,7 @@ def contents_of(model: nn.Module) -> dict[str, Any]:
 
 
 def check_path(path: str | Path) -> None:
-    """Raise ValueError where no file can be written at path, before any work is done for it."""
+    """Raise ValueError if no file can be written at path, before any work is done for it."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it.")
@@ -36,10 +36,14 @@ def check_path(path: str | Path) -> None:
 
 
 def save(path: str | Path, contents: dict) -> None:
-    """Write contents (tensors, numbers, strings, lists, dicts) to path; an older file stays until the end.
+    """Write contents to path, with the versions of vae_edu, PyTorch and Python.
 
-    The versions of vae_edu, PyTorch and Python go with them.
-    Raises ValueError for anything else in the contents, and where the file cannot be written.
+    Args:
+        path: The file; an older one stays until the new one is whole.
+        contents: Tensors, numbers, strings, lists and dicts.
+
+    Raises:
+        ValueError: For anything else in the contents, and if the file cannot be written.
     """
     check_path(path)
     _check_plain(contents, "contents")
@@ -59,7 +63,8 @@ def save(path: str | Path, contents: dict) -> None:
 def load(path: str | Path) -> dict:
     """Read a file that `save` wrote, onto the CPU, with `weights_only=True`.
 
-    Raises ValueError where the file is missing, damaged, foreign, or of a newer version.
+    Raises:
+        ValueError: If the file is missing, damaged, foreign, or of a newer version.
     """
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
@@ -79,7 +84,7 @@ def load(path: str | Path) -> dict:
 
 
 def _check_plain(value: Any, where: str) -> None:
-    """A checkpoint that holds any other type could be written, but not read with weights_only=True."""
+    """Any other type could be written, but not read with weights_only=True."""
     if isinstance(value, dict):
         for name, item in value.items():
             _check_plain(name, f"a name in {where}")

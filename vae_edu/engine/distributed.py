@@ -1,9 +1,14 @@
-"""Training in several processes, as torchrun starts them: each computes its share of every batch."""
+"""Training in several processes, as torchrun starts them, by PyTorch's DistributedDataParallel.
+
+Each process takes its share of every batch and draws random numbers from its own stream; gradients are
+averaged. A deterministic loss trains as in one process; a loss that draws does so with other draws.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -11,16 +16,20 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_edu import device
-from vae_edu.engine.randomness import part_of_batch
+from vae_edu.engine.randomness import mixed_seed
 
-TIMEOUT = timedelta(minutes=10)  # for the others to arrive where this process waits
+TIMEOUT = timedelta(minutes=10)  # how long a process waits for the others
 
 
 @contextmanager
-def process_group(name: str | None = None) -> Iterator[None]:
-    """The group of the processes that torchrun started, on one GPU each or on the CPU; otherwise nothing.
+def process_group(name: str | torch.device | None = None) -> Iterator[None]:
+    """The group of the processes that torchrun started, one GPU each or on the CPU; else nothing.
 
-    Raises ValueError where there are more processes than GPUs.
+    Args:
+        name: Of the device, `vae_edu.device()` by default.
+
+    Raises:
+        ValueError: If there are more processes than GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
@@ -46,7 +55,7 @@ def in_group() -> bool:
 
 
 def rank() -> int:
-    """Which process this is: 0 for the one that writes and prints, and without a group."""
+    """The number of this process; 0 writes and prints, and is the only one without a group."""
     return dist.get_rank() if in_group() else 0
 
 
@@ -55,31 +64,28 @@ def world_size() -> int:
     return dist.get_world_size() if in_group() else 1
 
 
+def own_seed(seed: int) -> int:
+    """The seed of this process's stream of random numbers; for process 0 the seed itself."""
+    return mixed_seed(seed, rank()) if rank() else seed
+
+
 def parallel(module: nn.Module) -> nn.Module:
-    """The module itself, or, in a group, one that starts from process 0's weights and averages gradients."""
+    """The module; in a group, one that starts from process 0's weights and averages gradients."""
     return DistributedDataParallel(module) if in_group() else module
 
 
-@contextmanager
-def share(rows: Tensor) -> Iterator[Tensor]:
-    """This process's part of the rows of a batch; all of them without a group.
+def share(rows: Tensor) -> tuple[Tensor, bool]:
+    """This process's rows of a batch, (b,), and whether they count.
 
-    Where a batch has fewer rows than there are processes, the last ones get row 0 once more, because few
-    losses know an empty batch: process `rank()` counts where rank() < len(rows).
-    Random numbers inside that go through `vae_edu.engine.randomness.for_whole_batch` are those that a single
-    process would draw for these rows.
+    If there are fewer rows than processes, the others take row 0 once more, which then does not count:
+    most losses fail on an empty batch.
     """
-    if not in_group():
-        yield rows
-        return
-    parts = torch.arange(len(rows)).tensor_split(world_size())
-    mine = parts[rank()] if rank() < len(rows) else parts[0]
-    with part_of_batch(int(mine[0]), len(rows)):
-        yield rows[mine.to(rows.device)]
+    own = rows.tensor_split(world_size())[rank()]
+    return (own, True) if len(own) else (rows[:1], False)
 
 
 def add_up(value: float) -> float:
-    """The sum of the processes' values; the value itself without a group. Every process must call it."""
+    """The sum of the processes' values; without a group the value. Every process must call it."""
     if not in_group():
         return value
     where = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -88,10 +94,19 @@ def add_up(value: float) -> float:
     return total.item()
 
 
-def mean(value: Tensor) -> Tensor:
-    """The mean of the processes' values; the value itself without a group. Every process must call it."""
+def mean_over_processes(value: Tensor) -> Tensor:
+    """The mean of the processes' tensors; without a group the tensor. Every process must call it."""
     if not in_group():
         return value
     total = value.double()
     dist.all_reduce(total)
     return (total / world_size()).to(value)
+
+
+def gather(value: Any) -> list[Any]:
+    """What each process gave, in the order of their ranks. Every process must call it."""
+    if not in_group():
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values

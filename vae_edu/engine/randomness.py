@@ -1,14 +1,12 @@
 """Random numbers from a seed that leave everyone else's alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
-
-_part: ContextVar[tuple[int, int] | None] = ContextVar("part", default=None)  # first row, rows of the batch
+from torch.distributions import Distribution
 
 
 @contextmanager
@@ -19,35 +17,11 @@ def random_stream(seed: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def part_of_batch(start: int, total: int) -> Iterator[None]:
-    """Inside, images are the rows from `start` on of a batch of `total`, of which others have the rest."""
-    token = _part.set((start, total))
-    try:
-        yield
-    finally:
-        _part.reset(token)
-
-
-def for_whole_batch(draw: Callable[[int], Tensor], rows: int, dim: int = 0) -> Tensor:
-    """draw(rows), or, for a part of a batch, its rows of draw(total): what one process alone would draw."""
-    if _part.get() is None:
-        return draw(rows)
-    start, total = _part.get()
-    return draw(total).narrow(dim, start, rows)
+def mixed_seed(seed: int, *numbers: int) -> int:
+    """One 32-bit seed from several numbers; a generator ignores what a seed holds beyond 32 bits."""
+    return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
 
 
 def sample(q: Distribution, samples: int) -> Tensor:
-    """z ∼ q, with gradients where q has them: (samples, B, …) for q of batch shape (B,).
-
-    A part of a batch takes its rows of the whole one's numbers where q is a diagonal Gaussian.
-    """
-    if _part.get() is None or not (isinstance(q, Independent) and type(q.base_dist) is Normal):
-        return q.rsample((samples,)) if q.has_rsample else q.sample((samples,))
-    mu = q.base_dist.loc
-    epsilon = for_whole_batch(
-        lambda rows: torch.randn(samples, rows, *mu.shape[1:], dtype=mu.dtype, device=mu.device),
-        len(mu),
-        dim=1,
-    )
-    return mu + q.base_dist.scale * epsilon
+    """z ∼ q, with gradients if q has them: (samples, B, …) for q of batch shape (B,)."""
+    return q.rsample(torch.Size([samples])) if q.has_rsample else q.sample(torch.Size([samples]))

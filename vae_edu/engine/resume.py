@@ -1,31 +1,23 @@
-"""What a training run needs in order to go on: written by `train.fit`, and read when it is called again."""
+"""What a training run needs to go on: `train.fit` writes it, and reads it when it is called again."""
 
-import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from vae_edu.engine import checkpoint
-
-
-def count(data: Any) -> int:
-    """How many images the data hold: a tuple of tensors has one row each for every image."""
-    return len(data[0] if isinstance(data, tuple) else data)
+from vae_edu.engine import checkpoint, rows
+from vae_edu.engine.distributed import gather, rank
 
 
 def describe(model: nn.Module, data: Any, held_out: Any) -> dict[str, Any]:
     """What a resumed run shares with the first: its weights and its data, known by three rows."""
-    rows = [0, count(data) // 2, count(data) - 1]
-    columns = data if isinstance(data, tuple) else (getattr(data, "x", data),)
-    sample = [zlib.crc32(column[rows].detach().cpu().contiguous().numpy().tobytes()) for column in columns]
     return {
         "weights": {name: list(value.shape) for name, value in model.state_dict().items()},
         "trained": [name for name, weight in model.named_parameters() if weight.requires_grad],
-        "images": count(data),
-        "sample of the data": sample,
-        "held out": 0 if held_out is None else count(held_out),
+        "images": rows.count(data),
+        "sample of the data": rows.checksums(data),
+        "held out": 0 if held_out is None else rows.count(held_out),
     }
 
 
@@ -36,19 +28,27 @@ def save(
     history: Any,
     settings: dict[str, Any],
 ) -> None:
-    """Write the state of a run, with the random numbers that come next. Without a path, nothing.
+    """Write the state of a run, with the random numbers that come next. Without a path, do nothing.
 
-    history: a dataclass. settings: `describe` and what else must be the same when the run goes on.
-    Raises ValueError where the file cannot be written.
+    In a group every process must call it; process 0 writes, for all.
+
+    Args:
+        path: The file; an older one stays until the new one is whole.
+        history: A dataclass.
+        settings: `describe`, and what else must be the same when the run goes on.
+
+    Raises:
+        ValueError: If the file cannot be written.
     """
     if path is None:
         return
-    random = {"cpu": torch.get_rng_state()}
-    if (device := next(model.parameters()).device).type == "cuda":
-        random["cuda"] = torch.cuda.get_rng_state(device)
-    losses = torch.tensor(history.steps, dtype=torch.float64)  # a million numbers, where runs are long
+    random, *others = gather(_random_state(model))
+    if rank() > 0:
+        return
+    losses = torch.tensor(history.steps, dtype=torch.float64)  # a long run has millions
     recorded = {**vars(history), "steps": losses}
     states = {"optimizer": optimizer.state_dict(), "random": random, "history": recorded}
+    states |= {"random of other processes": others} if others else {}
     checkpoint.save(path, {**checkpoint.contents_of(model), **states, "settings": settings})
 
 
@@ -60,10 +60,15 @@ def resume(
     settings: dict[str, Any],
     steps: int,
 ) -> None:
-    """Put everything back in the state that `save` wrote; where no file is at the path, nothing.
+    """Put everything back in the state that `save` wrote. If there is no file, do nothing.
 
-    steps: how many the run will have in the end.
-    Raises ValueError for the checkpoint of another run, or of one that had more steps already.
+    In a group of other size than the run's first part, the additional processes draw from new streams.
+
+    Args:
+        steps: How many the run will have in the end.
+
+    Raises:
+        ValueError: For the checkpoint of another run, or of one that had more steps already.
     """
     if path is None:
         return
@@ -90,6 +95,19 @@ def resume(
     for group, own in zip(optimizer.param_groups, options, strict=True):
         group.update(own)
     vars(history).update(recorded, interrupted=False)
-    torch.set_rng_state(saved["random"]["cpu"])
-    if (device := next(model.parameters()).device).type == "cuda" and "cuda" in saved["random"]:
-        torch.cuda.set_rng_state(saved["random"]["cuda"], device)
+    states = [saved["random"], *saved.get("random of other processes", [])]
+    if rank() < len(states):
+        _set_random_state(model, states[rank()])
+
+
+def _random_state(model: nn.Module) -> dict[str, Tensor]:
+    device = next(model.parameters()).device
+    cuda = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state(), **cuda}
+
+
+def _set_random_state(model: nn.Module, state: dict[str, Tensor]) -> None:
+    device = next(model.parameters()).device
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,95 +1,132 @@
 """One step of training: the mean loss of some images, its gradient, and Adam."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vae_edu import device
+from vae_edu.engine import rows as data_rows
 from vae_edu.engine.capture import Captured
-from vae_edu.engine.distributed import in_group, mean, parallel, rank, share, world_size
-from vae_edu.engine.precision import matrix_products
-from vae_edu.engine.resume import count
+from vae_edu.engine.distributed import (
+    add_up,
+    in_group,
+    mean_over_processes,
+    own_seed,
+    parallel,
+    share,
+    world_size,
+)
+from vae_edu.engine.randomness import random_stream
 
-Loss = Callable[[nn.Module, Any], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 
 
 class Step:
-    """step(rows, lr) → the mean loss of these rows of the data, and the weights have moved down its gradient.
+    """Take one Adam step on some rows of the data and return their mean loss: step(rows, lr).
 
-    rows: (b,) int64. The value is a tensor on the model's device; nothing waits for it. Where it is not
-    finite, neither this step nor any later one moves a weight.
-    model, data: on one device. eps: of Adam (Kingma & Ba 2015). precision: of `vae_edu.engine.precision`.
-    capture: whether to record the step as a CUDA graph, where it can be one; not in a group of processes.
+    rows is (b,) int64; the value is a tensor on the model's device, and nothing waits for it. If it is not
+    finite, neither this step nor any later one moves a weight. Model and data must be on one device.
 
-    records: whether it will try to. optimizer: Adam.
+    Attributes:
+        optimizer: Adam (Kingma & Ba 2015).
+        captured: records the step as a CUDA graph; None on a CPU, in a group of processes, or if
+            `capture` is False.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        data: Any,
-        *,
-        eps: float = 1e-8,
-        precision: str = "float32",
-        capture: bool = True,
-    ):
+    def __init__(self, model: nn.Module, loss: Loss, data: Any, *, eps: float = 1e-8, capture: bool = True):
         weights = [weight for weight in model.parameters() if weight.requires_grad]
-        self.device, self.precision = weights[0].device, precision
+        self.device = weights[0].device
         cuda = self.device.type == "cuda"
         self.mean_loss = parallel(_MeanLoss(model, loss, data))
         self.lr = torch.ones((), device=self.device) if cuda else 1.0  # a graph can read a tensor anew
         self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
-        self.optimizer.found_inf = torch.zeros((), device=self.device)  # where it is 1, Adam does nothing
-        self.records = cuda and capture and not in_group()
-        self.captured = Captured() if self.records else None
+        # fused Adam skips its update while found_inf is 1, GradScaler's protocol
+        self.found_inf = torch.zeros((), device=self.device)
+        self.optimizer.found_inf = self.found_inf  # type: ignore[attr-defined]
+        self.captured = Captured() if cuda and capture and not in_group() else None
 
     def __call__(self, rows: Tensor, lr: float) -> Tensor:
         if isinstance(self.lr, Tensor):
             self.lr.fill_(lr)
         else:
             self.optimizer.param_groups[0]["lr"] = lr
-        return self.captured(self._take, rows) if self.captured else self._take(rows)
+        return self.captured(self._descend, rows) if self.captured else self._descend(rows)
 
-    def _take(self, rows: Tensor) -> Tensor:
-        with matrix_products(self.precision, self.device):
-            value = self.mean_loss(rows)
-            if not value.requires_grad:
-                raise ValueError(
-                    "the loss does not depend on the model's weights: compute it without detach or no_grad."
-                )
-            self.optimizer.zero_grad()
-            value.backward()
-        value = mean(value.detach())
-        self.optimizer.found_inf.logical_or_((value - value).ne(0))  # infinity or NaN, less itself, is NaN
+    def _descend(self, rows: Tensor) -> Tensor:
+        value = self.mean_loss(rows)  # (b,) becomes one number
+        if not value.requires_grad:
+            raise ValueError(
+                "the loss does not depend on the model's weights: compute it without detach or no_grad."
+            )
+        self.optimizer.zero_grad()
+        value.backward()
+        value = mean_over_processes(value.detach())
+        self.found_inf.logical_or_(value.isfinite().logical_not())
         self.optimizer.step()
         return value
 
 
 class _MeanLoss(nn.Module):
-    """The mean loss of some rows of the data, to which every process adds the sum over its share of them."""
+    """The mean loss of some rows of the data. In a group it is the mean of the processes' values."""
 
     def __init__(self, model: nn.Module, loss: Loss, data: Any):
         super().__init__()
         self.model, self.loss, self.data = model, loss, data
 
     def forward(self, rows: Tensor) -> Tensor:
-        total = sum_of_share(self.loss, self.model, self.data, rows)
-        return total / (len(rows) / world_size())  # gradients are averaged over the processes
+        return _sum_of_share(self.loss, self.model, self.data, rows) / (len(rows) / world_size())
 
 
-def sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
-    """The loss summed over this process's share of the rows, which without a group is all of them."""
-    with share(rows) as own:
-        total = per_image(loss, model, take(data, own)).sum()
-    return total if rank() < len(rows) else 0 * total
+def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, seed: int = 0) -> float:
+    """Mean of loss(model, batch) per image over the data, with the model in evaluation mode.
+
+    The same seed gives the same random draws, so that two models or epochs can be compared. In a group of
+    processes all of them call it, and each takes its share.
+
+    Args:
+        model: Its weights say on which device to work.
+        loss: Returns one value an image, (B,).
+        data: As for `fit`.
+        batch_size: How many images at a time.
+        seed: Of the loss's random numbers.
+
+    Returns:
+        The mean, in the unit of the loss.
+
+    Raises:
+        ValueError: If the data are empty, or no data.
+    """
+    data_rows.check(data)
+    weight = next(model.parameters(), None)
+    where = device() if weight is None else weight.device
+    data, total = data_rows.to(where, data), 0.0
+    with random_stream(own_seed(seed)), evaluation_mode(model):
+        for rows in torch.arange(data_rows.count(data), device=where).split(batch_size):
+            total += _sum_of_share(loss, model, data, rows).item()
+    return add_up(total) / data_rows.count(data)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode, and no gradients; afterwards its mode is what it was."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
-    """loss(model, batch), checked to be one value an image: (B,). Raises ValueError where it is not.
+    """loss(model, batch), checked to be one value an image: (B,).
 
-    Raises FloatingPointError where the parameters of a distribution overflow.
+    Raises:
+        ValueError: If it is anything else.
+        FloatingPointError: If the parameters of a distribution overflow.
     """
     try:
         value = loss(model, batch)
@@ -99,24 +136,18 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
         raise FloatingPointError(
             "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
         ) from error
-    if not isinstance(value, Tensor) or value.shape != (count(batch),):
-        what = (
-            f"the shape {tuple(value.shape)}"
-            if isinstance(value, Tensor)
-            else f"the type {type(value).__name__}"
-        )
+    images = data_rows.count(batch)
+    if not isinstance(value, Tensor) or value.shape != (images,):
+        shape = f"the shape {tuple(value.shape)}" if isinstance(value, Tensor) else None
         raise ValueError(
-            f"the loss of {count(batch)} images has {what}: return one value each, "
-            "summed over pixels and latents; `fit` takes the mean."
+            f"the loss of {images} images has {shape or f'the type {type(value).__name__}'}: "
+            "return one value each, summed over pixels and latents; `fit` takes the mean."
         )
     return value
 
 
-def take(data: Any, rows: Tensor) -> Any:
-    """The rows (b,) of the data: of each tensor of a tuple, or of anything that has rows.
-
-    From a tensor index_select takes them three times as fast as an index does.
-    """
-    if isinstance(data, tuple):
-        return tuple(take(column, rows) for column in data)
-    return data.index_select(0, rows) if isinstance(data, Tensor) else data[rows]
+def _sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
+    """The loss summed over this process's share of the rows."""
+    own, counts = share(rows)
+    total = per_image(loss, model, data_rows.take(data, own)).sum()
+    return total if counts else 0 * total

@@ -1,4 +1,8 @@
-"""The exercises of the course: LESSONS has those of each lesson in their order, EXERCISES all by name."""
+"""The exercises of the course.
+
+``LESSONS`` holds the exercises of each lesson in their order, ``EXERCISES`` all of them by name, and
+``NUMBERS`` the number of each: "3.2" is the second exercise of lesson 03.
+"""
 
 from vae_edu.exercises import (
     lesson_00,
@@ -11,7 +15,7 @@ from vae_edu.exercises import (
     lesson_07,
     lesson_08,
 )
-from vae_edu.exercises.exercise import Exercise, wrong_answer
+from vae_edu.exercises.exercise import Exercise
 
 LESSONS = {
     "00_explicit_density": lesson_00.EXERCISES,
@@ -31,4 +35,4 @@ NUMBERS = {
     for order, name in enumerate(exercises, start=1)
 }
 
-__all__ = ["EXERCISES", "LESSONS", "NUMBERS", "Exercise", "wrong_answer"]
+__all__ = ["EXERCISES", "LESSONS", "NUMBERS", "Exercise"]

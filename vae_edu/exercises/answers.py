@@ -1,4 +1,4 @@
-"""Trying a function on chosen arguments: what it answers, as plain tensors, and what it does beside that."""
+"""Call a function on chosen arguments; what it answers, as plain tensors, and its side effects."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -17,9 +17,13 @@ SMALL = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments by name, and the kind of case: "random", "small", "float64", "extreme", "cuda" or "zero".
+    """Arguments to try a function on.
 
-    zeroed: in the last kind, the argument that is 0.
+    Attributes:
+        kind: "random", "small", "float64", "extreme", "cuda" or "zero".
+        arguments: The arguments by name.
+        sizes: The sizes (B, D, d) that they were made from.
+        zeroed: The argument that is 0, in a case of the kind "zero".
     """
 
     kind: str
@@ -32,10 +36,12 @@ class Case:
 class Answer:
     """What a function answered in one case.
 
-    parts: the tensors that it returned, on the CPU; devices: where each of them was.
-    problem: in the place of parts, what happened and a detail: ("unwritten", ""), ("raised", the error),
-        ("changed", the argument's name), ("nothing", ""), ("type", its name).
-    gradients: of the sum of the answer, by argument, None where none passes.
+    Attributes:
+        parts: The tensors that it returned, moved to the CPU. Empty if there was a problem.
+        devices: The device that each part was on.
+        problem: What went wrong, and a detail: ("unwritten", ""), ("raised", the error),
+            ("changed", the argument's name), ("nothing", "") or ("type", the type's name).
+        gradients: The gradient of the answer's sum by argument; None if no gradient passes.
     """
 
     parts: list[Tensor] = field(default_factory=list)
@@ -47,10 +53,15 @@ class Answer:
 def cases(
     exercise: Exercise, seed: int = 0, sizes: list[tuple[int, int, int]] = SIZES, cuda: bool | None = None
 ) -> list[Case]:
-    """The cases of a check: random ones of several sizes, one small, one in float64, one of extreme values.
+    """Make the cases of a check: random ones of several sizes, one small, one in float64, one extreme.
 
-    In some more, one argument of the first is 0; they serve the diagnosis alone. `cuda` adds one on the
-    GPU, by default where there is one.
+    If there are several tensors, each is also set to 0 once. These cases only help the diagnosis.
+
+    Args:
+        exercise: The exercise, which makes the arguments.
+        seed: The seed of the random arguments.
+        sizes: The sizes (B, D, d) of the random cases.
+        cuda: Whether to add a case on the GPU. Default: if there is a GPU.
     """
     with random_stream(seed):
         found = [Case("random", exercise.arguments(*size), size) for size in sizes]
@@ -73,9 +84,12 @@ def cases(
 
 
 def answer(function: Callable[..., Any], arguments: dict[str, Any], gradients: Sequence[str] = ()) -> Answer:
-    """Call a function with a copy of the arguments; never raises for what the function does.
+    """Call a function with a copy of the arguments. Whatever the function does, this never raises.
 
-    gradients: the arguments to differentiate by, tensors all of them.
+    Args:
+        function: The function to call.
+        arguments: Its arguments by name.
+        gradients: The arguments to differentiate by, all of them tensors.
     """
     given = copy.deepcopy(arguments)
     try:
@@ -91,13 +105,14 @@ def answer(function: Callable[..., Any], arguments: dict[str, Any], gradients: S
         return Answer(problem=("raised", f"{type(error).__name__}: {error}"))
     try:
         parts, devices = zip(*map(_tensor, result if isinstance(result, tuple) else [result]))
-    except Exception:  # whatever an object of the learner's own does when it is made a tensor
+    except Exception:  # a learner's object may raise anything when it is made a tensor
         return Answer(problem=("type", type(result).__name__))
     return Answer(list(parts), list(devices), gradients=_gradients(function, arguments, gradients))
 
 
 def _tensor(part: Any) -> tuple[Tensor, str]:
-    if isinstance(part, float):  # as precise as it is, on no device
+    """A part of an answer as a tensor on the CPU, and the device that it was on."""
+    if isinstance(part, float):  # it keeps its precision, and no device is wrong
         return torch.tensor(part, dtype=torch.float64), "any"
     tensor = torch.as_tensor(part).detach()
     if tensor.layout != torch.strided or tensor.is_complex():
@@ -118,6 +133,6 @@ def _gradients(
     try:
         total = function(**arguments | inputs).sum()
         found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
-    except Exception:  # nothing that it does with these inputs can be differentiated
-        found = [None] * len(inputs)
+    except Exception:  # the answer cannot be differentiated
+        return dict.fromkeys(names)
     return {name: None if g is None else g.detach().cpu() for name, g in zip(inputs, found)}

@@ -1,4 +1,4 @@
-"""What is wrong with answers to an exercise, in a sentence that helps and does not give the solution."""
+"""What is wrong with answers to an exercise: a sentence that helps and does not give the solution."""
 
 import math
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_edu.exercises import Exercise, wrong_answer
+from vae_edu.exercises import Exercise
 from vae_edu.exercises.answers import Answer, Case, answer
 
-Triple = tuple[Case, Answer, Answer]  # a case, what was answered, what is right
+Triple = tuple[Case, Answer, Answer]  # a case, the answer given, the right answer
 KINDS = {
     "small": "it is right for larger batches, but not for a single image",
     "float64": "it is right for float32, but not for float64",
@@ -19,10 +19,18 @@ KINDS = {
 
 
 def diagnose(exercise: Exercise, cases: list[Case], answers: list[Answer]) -> str | None:
-    """The mistake that the answers to the cases show, with the smallest example; None where they are right.
+    """Name the mistake that the answers show, with the smallest example.
 
-    Known mistakes come from the exercise's catalogue. Of others it says what can be said: a factor, a
-    constant, a sign, an argument that makes no difference or whose term alone is wrong, another order.
+    A known mistake gets its hint from the exercise's catalogue. Of any other it says what can be said: a
+    factor, a constant, a sign, another order, or an argument that makes no difference.
+
+    Args:
+        exercise: The exercise.
+        cases: The cases that were tried.
+        answers: The answer given in each case.
+
+    Returns:
+        The mistake in words, or None if the answers are right.
     """
     right = [answer(exercise.reference, case.arguments, exercise.gradients) for case in cases]
     every = list(zip(cases, answers, right))
@@ -39,8 +47,8 @@ def diagnose(exercise: Exercise, cases: list[Case], answers: list[Answer]) -> st
         if given.problem:
             return _problem(*given.problem, case.kind, exercise.shapes)
         return KINDS[case.kind] + _example(wrong)
-    for code, hint in exercise.mistakes:
-        if all(_same(given, _wrong(code, case)) for case, given, _ in random):
+    for mistake, hint in exercise.mistakes:
+        if all(_same(given, answer(mistake, case.arguments)) for case, given, _ in random):
             return hint + _example(wrong)
     found = _shape(random, exercise.shapes) or _relation(random) or _rows(random) or _zeros(every)
     return (found or f"its values are not the right ones; {exercise.shapes}") + _example(wrong)
@@ -57,12 +65,8 @@ def _problem(what: str, detail: str, kind: str, shapes: str) -> str:
     }.get(what, "it gives no answer")
 
 
-def _wrong(code: str, case: Case) -> Answer:
-    return answer(lambda **arguments: wrong_answer(code, arguments), case.arguments)
-
-
 def _same(given: Answer, expected: Answer) -> bool:
-    """Whether all parts agree, in shape and to float32 precision, relative to the largest value."""
+    """Whether all parts have the same shape and agree to float32 precision of the largest value."""
     return len(given.parts) == len(expected.parts) and all(
         a.shape == b.shape and _close(a.double(), b.double()) for a, b in zip(given.parts, expected.parts)
     )
@@ -74,7 +78,7 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 
 def _type(compared: list[Triple]) -> str | None:
-    """Right values of a dtype or on a device that would not do."""
+    """Right values of the wrong dtype or on the wrong device."""
     for case, given, expected in compared:
         for a, device, b, wanted in zip(given.parts, given.devices, expected.parts, expected.devices):
             if a.is_floating_point() < b.is_floating_point() or a.dtype.itemsize < b.dtype.itemsize:
@@ -90,6 +94,8 @@ def _gradient(random: list[Triple]) -> str | None:
     for _, given, expected in random:
         for key, right in expected.gradients.items():
             found = given.gradients.get(key)
+            if right is None:
+                continue
             if found is None:
                 return (
                     f"its values are right, but no gradient passes through it to its input {key}; "
@@ -111,28 +117,26 @@ def _shape(random: list[Triple], shapes: str) -> str | None:
             if a.shape != b.shape:
                 hint = "it is transposed" if a.dim() == 2 and a.T.shape == b.shape else shapes
                 sizes = "B = {}, D = {}, d = {}".format(*case.sizes)
-                return f"it returns the shape {(*a.shape,)} where {(*b.shape,)} is right ({sizes}); {hint}"
+                return f"it returns the shape {(*a.shape,)}, not {(*b.shape,)} ({sizes}); {hint}"
     if not all(a.isfinite().all() for _, given, _ in random for a in given.parts):
         return "it returns values that are not finite"
     return None
 
 
-def _flat(random: list[Triple]) -> list[tuple[Case, Tensor, Tensor]]:
-    return [
-        (case, *(torch.cat([part.double().flatten() for part in whole.parts]) for whole in (given, expected)))
-        for case, given, expected in random
-    ]
+def _flat(whole: Answer) -> Tensor:
+    """All values of an answer in one row."""
+    return torch.cat([part.double().flatten() for part in whole.parts])
 
 
 def _relation(random: list[Triple]) -> str | None:
-    """A factor or a constant between the answers and the right ones, perhaps one that grows with a size."""
-    flat = _flat(random)
-    if all(_close(a.sort().values, b.sort().values) for _, a, b in flat):
+    """A factor or a constant between the answers and the right ones; it may grow with a size."""
+    flat = [(_flat(given), _flat(expected)) for _, given, expected in random]
+    if all(_close(a.sort().values, b.sort().values) for a, b in flat):
         return "its values are right, but in another order; look at which dimension is which"
-    factors = [_constant(a / b) for _, a, b in flat]
-    offsets = [_constant(a - b) for _, a, b in flat]
-    sizes = [_sizes(case) for case, _, _ in flat]
-    if None not in factors:
+    factors = [c for a, b in flat if (c := _constant(a / b)) is not None]
+    offsets = [c for a, b in flat if (c := _constant(a - b)) is not None]
+    sizes = [_sizes(case) for case, _, _ in random]
+    if len(factors) == len(flat):
         if (factor := _constant(torch.tensor(factors))) is not None:
             if math.isclose(factor, -1, rel_tol=1e-4):
                 return "its sign is flipped"
@@ -142,9 +146,9 @@ def _relation(random: list[Triple]) -> str | None:
                 k = _constant(torch.tensor([f / s[name] ** power for f, s in zip(factors, sizes)]))
                 if k is not None:
                     times = "" if math.isclose(k, 1, rel_tol=1e-3) else f"{_fraction(k)} times "
-                    mean = "a mean where a sum is right, or a sum where a mean is"
+                    mean = "a mean that should be a sum, or a sum that should be a mean"
                     return f"it is {times}the right value {verb} by {name}; look for {mean}"
-    if None not in offsets:
+    if len(offsets) == len(flat):
         if (offset := _constant(torch.tensor(offsets))) is not None:
             return f"it is {offset:+.4g} off everywhere; look for that constant"
         for name in sizes[0]:
@@ -163,7 +167,7 @@ def _fraction(factor: float) -> str:
 
 
 def _sizes(case: Case) -> dict[str, int]:
-    """Numbers that a factor may depend on, by what they count."""
+    """The sizes that a factor may depend on, by what they count."""
     B, D, d = case.sizes
     found = {"B, the number of images": B, "d, the number of features": d, "the number of pixels": D * D}
     for name, value in case.arguments.items():
@@ -173,14 +177,14 @@ def _sizes(case: Case) -> dict[str, int]:
 
 
 def _constant(values: Tensor) -> float | None:
-    """The number that all values are equal to, where they are, and where it is not almost 0."""
+    """The number that all values are equal to; None if they differ or are almost 0."""
     first = values.double().flatten()[0]
     same = first.isfinite() and torch.allclose(values.double(), first.expand_as(values), rtol=1e-4)
     return first.item() if same and first.abs() > 1e-6 else None
 
 
 def _zeros(every: list[Triple]) -> str | None:
-    """What is seen by setting one argument to 0: that it makes no difference, or that all else is right."""
+    """What setting one argument to 0 shows: it makes no difference, or everything else is right."""
     _, base, right_base = every[0]
     helped = []
     for case, given, expected in every:
@@ -191,12 +195,12 @@ def _zeros(every: list[Triple]) -> str | None:
         if _same(given, expected):
             helped.append(case.zeroed)
     if helped:
-        return f"it is right only where {helped[0]} is 0; look at what it does with {helped[0]}"
+        return f"it is right only if {helped[0]} is 0; look at what it does with {helped[0]}"
     return None
 
 
 def _rows(random: list[Triple]) -> str | None:
-    """Whether a part of the values is right: the first ones, or one part of several."""
+    """Which values are wrong, if some are right: one part of several, or all rows but the first."""
     named = ["first", "second", "third", "fourth"]
     if len(random[0][1].parts) > 1:
         good = [
@@ -213,7 +217,7 @@ def _rows(random: list[Triple]) -> str | None:
 
 
 def _example(wrong: list[Triple]) -> str:
-    """The smallest of the cases that came out wrong, with its numbers."""
+    """The smallest case with a wrong answer, and its numbers."""
     answered = [triple for triple in wrong if not triple[1].problem]
     case, given, expected = min(answered, key=lambda triple: _count(triple[0].arguments))
     shown = {key: _show(value) for key, value in case.arguments.items()}

@@ -1,61 +1,44 @@
 """What an exercise is: a tested reference, arguments to try it on, and the mistakes that learners make."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, pad, softplus
-
-from vae_edu.gaussian import kl_to_standard_normal
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A tested function, the shapes it works on, random arguments by name, and the known mistakes.
+    """A function to write: the right one, arguments to try it on, and the known mistakes.
 
-    arguments: from the sizes B (images), D (pixels a side or in a row) and d (features) to arguments by name.
-    mistakes: pairs of one line of wrong code, in the arguments' names, and the hint that it deserves.
-    extreme: from arguments to those that take other, extreme values; a right answer stays right there.
-    gradients: the arguments that a right answer must let gradients through to.
-    points: what it is worth in a classroom.
+    Attributes:
+        reference: The right function, tested.
+        shapes: The shapes of the arguments and of the answer, in words.
+        arguments: From the sizes B (images), D (pixels a side or in a row) and d (features) to random
+            arguments by name.
+        mistakes: Wrong functions of the same arguments, each with the hint that it deserves. No two hints
+            are the same, and none holds the solution. Each pair has two lines in its catalogue, which the
+            formatter leaves alone.
+        extreme: From the arguments to replacements with extreme values, for which a right answer stays right.
+        gradients: The arguments that a right answer must let gradients through to.
+        points: What the exercise is worth in a classroom.
     """
 
     reference: Callable[..., Any]
     shapes: str
     arguments: Callable[[int, int, int], dict[str, Any]]
-    mistakes: list[tuple[str, str]]
+    mistakes: list[tuple[Callable[..., Any], str]]
     extreme: Callable[..., dict[str, Any]] | None = None
     gradients: tuple[str, ...] = ()
     points: int = 2
 
 
-def one_by_one(u: Tensor, pixel: Callable[[int, Tensor], Tensor]) -> Tensor:
-    """x (B, T) whose pixel t is pixel(t, x), in order, as it depends on those before."""
-    x = torch.zeros_like(u)
-    for t in range(u.shape[1]):
-        x[:, t] = pixel(t, x)
-    return x
+def bce(logits: Tensor, x: Tensor) -> Tensor:
+    """The binary cross-entropy −log p(x) of every pixel, of the same shape as x.
 
-
-def wrong_answer(code: str, arguments: dict[str, Any]) -> Any:
-    """What a line of wrong code from the catalogue gives; it may use a few names besides the arguments."""
-    names = {
-        "torch": torch,
-        "math": math,
-        "LOG_2PI": math.log(2 * math.pi),
-        "softplus": softplus,
-        "pad": pad,
-        "ONE_BY_ONE": one_by_one,
-        "bce": partial(binary_cross_entropy_with_logits, reduction="none"),
-    }
-    if {"mu", "logvar"} <= arguments.keys() and arguments["mu"].dim() == 2:
-        names["KL"] = kl_to_standard_normal(arguments["mu"], arguments["logvar"])
-        names["S"] = (0.5 * arguments["logvar"]).exp()
-    if {"a", "b", "t"} <= arguments.keys():
-        names["COS"] = torch.nn.functional.cosine_similarity(arguments["a"], arguments["b"])[:, None]
-        names["OM"] = names["COS"].acos()
-    return eval(code, names | arguments)
+    Args:
+        logits: The decoder's output l; a pixel is 1 with probability sigmoid(l).
+        x: Pixels, 0 or 1.
+    """
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")

@@ -1,1 +1,1 @@
-"""Grading: students' code runs in a confined process, and its answers are compared in another."""
+"""Grading: students' code runs in a confined process, and another process compares its answers."""

@@ -1,4 +1,4 @@
-"""What a process may do once it runs a student's code: compute, and answer on one pipe."""
+"""Confine a process before it runs a student's code: it can compute, and answer on one pipe."""
 
 import contextlib
 import ctypes
@@ -14,10 +14,10 @@ CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 0x1000, 0x4000, 1 << 18
 MOUNT_SETATTR, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, 0x8000, 1
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPSET, CAPABILITY_VERSION_3 = 1, 38, 126, 0x20080522
-FIRST_UID = 61184  # of a range that no account of a system has
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION_3 = 1, 38, 0x20080522
+FIRST_UID = 61184  # the first dynamic user of systemd, a range without accounts
 
-FORBIDDEN = (  # audit events of what an exercise never needs
+FORBIDDEN = (  # audit events that no exercise needs
     "ctypes.", "mmap.", "os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link", "os.mkdir",
     "os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.spawn", "os.symlink", "os.system",
     "os.truncate", "pty.", "resource.", "shutil.", "signal.pthread_kill", "socket.", "subprocess.",
@@ -26,7 +26,20 @@ FORBIDDEN = (  # audit events of what an exercise never needs
 
 
 def confine(hidden: list[str], slot: int, seconds: int, memory: int) -> bool:
-    """All of the below; whether the system allowed the first, which is the strongest."""
+    """Confine this process in every way below.
+
+    Args:
+        hidden: Folders that shall look empty.
+        slot: The number of the sandbox, which chooses its user.
+        seconds: The limit of processor time.
+        memory: The limit in bytes, in addition to the memory in use.
+
+    Returns:
+        Whether the system allowed :func:`leave_the_machine`, the strongest of them.
+
+    Raises:
+        OSError: The system does not let this process give up its privileges.
+    """
     try:
         leave_the_machine(hidden)
         isolated = True
@@ -38,7 +51,7 @@ def confine(hidden: list[str], slot: int, seconds: int, memory: int) -> bool:
 
 
 def kill_all_of(slot: int) -> None:
-    """Where this is root: kill whatever the slot's user still runs."""
+    """Kill every process of the slot's user, if this process is root."""
     if os.getuid() == 0:
         child = os.fork()
         if child == 0:
@@ -51,60 +64,66 @@ def kill_all_of(slot: int) -> None:
 
 
 def leave_the_machine(hidden: list[str]) -> None:
-    """Go where there is no network, no other process, and nothing to write to but an empty /tmp (Linux).
+    """Enter namespaces without network, without other processes, with only an empty /tmp to write to (Linux).
 
-    A process of one thread may do that, as root or, in a user namespace, as anybody. The caller stays
-    behind and waits; a child of it returns. `hidden`: folders that look empty there.
-    Raises OSError or AttributeError where the system does not allow it; then nothing has changed.
+    A process of one thread may do that: as root, or as any user in a user namespace. The calling process
+    stays behind and waits; its child returns from this function. The hidden folders look empty to it.
+
+    Raises:
+        OSError: The system does not allow it.
+        AttributeError: The system is not Linux.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-
-    def call(result: int) -> None:
-        if result < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
     uid, gid = os.getuid(), os.getgid()
     kinds = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
-    call(libc.unshare(kinds if uid == 0 else kinds | CLONE_NEWUSER))
+    _check(libc.unshare(kinds if uid == 0 else kinds | CLONE_NEWUSER))
     if uid:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    call(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+    _check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
-    call(libc.syscall(MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, attributes, 32))
+    _check(libc.syscall(MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, attributes, 32))
     python = {sys.base_prefix, sys.prefix, str(Path(__file__).parents[1])}
     python = {folder for folder in python if os.access(folder, os.X_OK)}
-    closed = {str(Path(folder).parents[-2]) for folder in python if not _open_to_all(folder)}  # as /root is
+    closed = {str(Path(folder).parents[-2]) for folder in python if not _open_to_all(folder)}  # such as /root
     for folder in [*sorted({"/tmp", *closed, *hidden}, key=len), "/proc"]:
         if os.path.isdir(folder):
-            _cover(call, libc, folder, sorted(kept for kept in python if kept.startswith(f"{folder}/")))
+            _cover(libc, folder, sorted(kept for kept in python if kept.startswith(f"{folder}/")))
     if child := os.fork():
         os.waitpid(child, 0)
         os._exit(0)
     os.chdir("/tmp")
 
 
+def _check(result: int) -> None:
+    """Raise OSError if a call of the C library failed."""
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def _open_to_all(folder: str) -> bool:
+    """Whether every user may read the folder."""
     return all(path.stat().st_mode & 0o005 == 0o005 for path in (Path(folder), *Path(folder).parents))
 
 
-def _cover(call: Callable[[int], None], libc: ctypes.CDLL, folder: str, kept: list[str]) -> None:
-    """Cover a folder with an empty one, in which only some folders beneath it are still there."""
+def _cover(libc: ctypes.CDLL, folder: str, kept: list[str]) -> None:
+    """Cover a folder with an empty one that shows only the kept folders beneath it."""
     handles = [os.open(path, os.O_PATH) for path in kept]
     options = b"size=16m,mode=1777" if folder == "/tmp" else b"size=1m,mode=0555"
-    call(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
+    _check(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
     for path, handle in zip(kept, handles):
         os.makedirs(path, exist_ok=True)
         source = os.fsencode(f"/proc/self/fd/{handle}")
-        call(libc.mount(source, os.fsencode(path), None, MS_BIND | MS_REC, None))
+        _check(libc.mount(source, os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(handle)
 
 
 def drop_privileges(slot: int) -> None:
-    """Become an unprivileged user where this is root, a different one for each slot; give up all else.
+    """Give up all privileges for good; root becomes the slot's user. On Linux, also die with the parent.
 
-    On Linux the process also dies with its parent from here on.
+    Raises:
+        OSError: The system refuses.
     """
     if os.getuid() == 0:
         os.setgroups([])
@@ -112,15 +131,16 @@ def drop_privileges(slot: int) -> None:
         os.setuid(FIRST_UID + slot)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.syscall(CAPSET, (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
-        libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)  # last: a change of the user would undo it
+        none = (ctypes.c_uint32 * 6)()
+        _check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        _check(libc.capset((ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), none))
+        _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of user undoes it
 
 
 def limit(seconds: int, memory: int) -> None:
-    """Limits of the system: processor time, memory beyond what is in use, files, processes."""
+    """Limit the processor time, the bytes of memory beyond those in use, files and processes."""
     in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    in_use += 2**30  # what is mapped and not in memory, the libraries above all
+    in_use += 2**30  # mapped but not in memory, mostly libraries
     for kind, value in (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, in_use + memory),
@@ -135,7 +155,10 @@ def limit(seconds: int, memory: int) -> None:
 
 
 def forbid(package: Path, seen: Callable[[str], Any]) -> None:
-    """Refuse what an exercise never needs, for good; `seen` is told of files of the package that are read."""
+    """Refuse for good what no exercise needs: processes, sockets, writing to files.
+
+    ``seen`` is called with the name of every file of the package that is read.
+    """
     inside = str(package)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

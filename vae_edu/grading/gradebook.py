@@ -1,31 +1,42 @@
-"""The marks of a table in nbgrader's gradebook."""
+"""Write the marks of a table into nbgrader's gradebook."""
 
 import csv
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from vae_edu.exercises import LESSONS, NUMBERS
+from vae_edu.exercises import LESSONS
+from vae_edu.grading.report import column
 
 
 def write(table: Path, gradebook: Path) -> int:
-    """Set the scores of the cells check-<exercise> to those of a table of `grade`; how many were set.
+    """Set the scores of the cells ``check-<exercise>`` to those of a table of ``grade``.
 
-    Students and submissions that the gradebook does not know are added to it. Nothing is written where a
-    row is at fault.
+    Students and submissions that the gradebook does not know are added to it. If one row is wrong, nothing
+    is written.
 
-    Raises ValueError where nbgrader, the gradebook, a column or an assignment is missing.
+    Args:
+        table: The table, a .csv file.
+        gradebook: The gradebook, an SQLite file.
+
+    Returns:
+        How many scores were set.
+
+    Raises:
+        ValueError: nbgrader, the gradebook, a column or an assignment is missing, or a mark is no number.
     """
     try:
-        from nbgrader.api import Gradebook, MissingEntry
+        nbgrader: Any = import_module("nbgrader.api")
     except ImportError as error:
         raise ValueError("nbgrader is not installed: pip install nbgrader.") from error
     if not gradebook.is_file():
         raise ValueError(f"there is no gradebook {gradebook}: nbgrader generate_assignment makes it.")
     marks = _marks(table)
-    with Gradebook(f"sqlite:///{gradebook.resolve()}") as book:
+    with nbgrader.Gradebook(f"sqlite:///{gradebook.resolve()}") as book:
         for lesson in {lesson for _, lesson, _, _ in marks}:
             try:
                 book.find_assignment(lesson)
-            except MissingEntry:
+            except nbgrader.MissingEntry:
                 message = f"the gradebook has no assignment {lesson}: nbgrader generate_assignment makes it."
                 raise ValueError(message) from None
         for student, lesson, name, points in marks:
@@ -47,15 +58,13 @@ def _marks(table: Path) -> list[tuple[str, str, str, float]]:
     for row in rows:
         for lesson, exercises in LESSONS.items():
             for name in exercises if row.get(lesson) else ():
-                column = f"{NUMBERS[name]} {name}"
-                if column not in row:
-                    raise ValueError(f"{table} has no column {column}: give a table that grade has written.")
+                heading = column(name)
+                if heading not in row:
+                    raise ValueError(f"{table} has no column {heading}: give a table that grade has written.")
                 try:
-                    points = float(row[column] or 0)
+                    points = float(row[heading] or 0)
                 except ValueError:
-                    message = (
-                        f"{table}: {row[column]!r} is no number of points ({row['student_id']}, {column})."
-                    )
-                    raise ValueError(message) from None
+                    place = f"{row['student_id']}, {heading}"
+                    raise ValueError(f"{table}: {row[heading]!r} is no number of points ({place}).") from None
                 marks.append((row["student_id"], lesson, name, points))
     return marks

@@ -1,31 +1,33 @@
-"""The marks: every exercise of every submission, from answers to cases that the student could not know."""
+"""The marks: every exercise of every submission, by its answers to cases that the student cannot know."""
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from vae_edu.exercises import EXERCISES, Exercise
+from vae_edu.exercises import EXERCISES, LESSONS, Exercise
 from vae_edu.exercises.answers import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
 from vae_edu.grading.flags import flags
+from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import Submission
 
 SECONDS = 10  # for an exercise, which takes a fraction of one
-ENDED = {
+ENDED = {  # what the student is told, by how the process ended
     "time": f"it was stopped after {SECONDS} seconds; look for a loop that does not end",
     "output": "it returned more than an answer can hold",
     "crash": "its process ended without an answer",
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mark:
-    """The mark of one exercise: points, of how many, the mistake in words, what a teacher should look at."""
+    """The mark of one exercise.
+
+    Attributes:
+        points: The points given.
+        of: The points of a right answer.
+        mistake: What is wrong, in words; None if the answers are right.
+        flags: What a teacher should look at.
+    """
 
     points: int
     of: int
@@ -33,70 +35,66 @@ class Mark:
     flags: list[str] = field(default_factory=list)
 
 
-class Runner:
-    """A process that runs students' code, started again whenever it does not answer."""
+@dataclass(frozen=True)
+class Record:
+    """The result of one notebook.
 
-    def __init__(self, slot: int, hidden: list[Path]) -> None:
-        self.slot, self.hidden = slot, [str(path.resolve()) for path in hidden]
-        self.process: subprocess.Popen[bytes] | None = None
-        self.isolated = True
+    Attributes:
+        student: The student's name.
+        lesson: The lesson's name; "" if the notebook holds no exercise of the course.
+        file: The path of the notebook.
+        digest: The SHA-256 of its content; "" if it could not be read.
+        note: What the teacher and the student should know.
+        marks: The marks by exercise.
+    """
 
-    def __enter__(self) -> "Runner":
-        return self
+    student: str
+    lesson: str
+    file: str
+    digest: str = ""
+    note: str = ""
+    marks: dict[str, Mark] = field(default_factory=dict)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
+    @property
+    def points(self) -> int:
+        """The points of all exercises together."""
+        return sum(mark.points for mark in self.marks.values())
 
-    def reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What became of one exercise."""
-        if self.process is None or self.process.poll() is not None:
-            program = [sys.executable, "-I", str(Path(__file__).with_name("runner.py"))]
-            pipe = subprocess.PIPE
-            environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
-            self.process = subprocess.Popen(program, stdin=pipe, stdout=pipe, env=environment, cwd="/")
-        try:
-            self.process.stdin.write(
-                wire.dumps(request | {"slot": self.slot, "hidden": self.hidden}).encode() + b"\n"
-            )
-            self.process.stdin.flush()
-            return json.loads(self.process.stdout.readline())
-        except (OSError, ValueError):
-            self.process.kill()
-            self.process.wait()
-            return {"ended": "crash", "text": ""}
+    @property
+    def most(self) -> int:
+        """The most points that the lesson gives."""
+        return sum(exercise.points for exercise in LESSONS.get(self.lesson, {}).values())
 
 
 def hidden_cases(exercise: Exercise, seed: int) -> list[Case]:
-    """The cases of a grading: other numbers than those of a check, and other sizes."""
+    """The cases of a grading: other numbers and other sizes than those of a check."""
     sizes = [(B + seed % 3 + 1, D + seed % 2, d) for B, D, d in SIZES]
     return cases(exercise, seed, sizes, cuda=False)
 
 
-def mark(submission: Submission, name: str, tried: list[Case], runner: Runner) -> Mark:
-    """The mark of one exercise of a submission, by its answers to the cases."""
+def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
+    """Mark one exercise of a submission by its answers to the cases, which the sandbox runs."""
     exercise = EXERCISES[name]
     if name in submission.broken:
         return Mark(0, exercise.points, submission.broken[name])
     if not (times := submission.times_defined(name)):
         return Mark(0, exercise.points, "there is no such function in the notebook")
     program = submission.program(name)
-    request = {
-        "program": program,
-        "function": name,
-        "cases": [case.arguments for case in tried],
-        "gradients": exercise.gradients,
-        "seconds": SECONDS,
-    }
-    reply, used = runner.reply(request), []
+    reply = sandbox.reply(
+        {
+            "program": program,
+            "function": name,
+            "cases": [case.arguments for case in tried],
+            "gradients": exercise.gradients,
+            "seconds": SECONDS,
+        }
+    )
+    used: list[str] = []
     mistake = ENDED.get(reply["ended"])
     if mistake is None:
         try:
             answers, used, isolated = wire.answers(reply["text"], len(tried))
-            runner.isolated &= isolated
+            sandbox.isolated &= isolated
             mistake = diagnose(exercise, tried, answers)
         except ValueError as error:
             mistake = str(error)

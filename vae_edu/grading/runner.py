@@ -1,8 +1,8 @@
-"""The process that runs students' code for the grader: python -I runner.py, a request and a reply a line.
+"""The process that runs students' code: ``python -I runner.py`` reads requests, one a line, and replies.
 
-It imports PyTorch once and forks a confined child for every exercise, which runs the student's program
-and writes its answers. Whatever the child does, this process reads so many bytes for so many seconds,
-and kills it.
+It imports PyTorch once and forks a confined child for every exercise. The child runs the student's program
+and writes its answers. Whatever the child does, this process reads a limited number of bytes for a limited
+time, and then kills it.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PACKAGE = Path(__file__).resolve().parents[1]
-MEMORY = 2**30  # bytes for an exercise, beyond what PyTorch takes
+MEMORY = 2**30  # bytes for an exercise, in addition to PyTorch's
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     import vae_edu.grading.wire  # noqa: F401
 
     torch.set_num_threads(1)
-    torch.ones(2, 2) @ torch.ones(2, 2)  # what PyTorch sets up on first use, it reads from /proc
+    torch.ones(2, 2) @ torch.ones(2, 2)  # the first product reads /proc, which the child cannot
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
@@ -40,7 +40,15 @@ def main() -> None:
 
 
 def serve(request: dict[str, Any]) -> dict[str, Any]:
-    """Run one exercise in a child; "ended" is answered, time, output or crash, and "text" what it wrote."""
+    """Run one exercise in a child.
+
+    Args:
+        request: The "program", its "function", the "cases" and "gradients", the limit in "seconds", the
+            "slot" and the "hidden" folders.
+
+    Returns:
+        How the child "ended": answered, time, output or crash; and the "text" that it wrote.
+    """
     from vae_edu.grading import confine, wire
 
     reading, writing = os.pipe()
@@ -57,7 +65,7 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
             ended = "crash"
             break
         text += piece
-        if len(text) > wire.MOST_BYTES:
+        if len(text) > wire.MAX_REPLY_BYTES:
             ended = "output"
             break
         if text.endswith(b"\n"):
@@ -73,12 +81,12 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(request: dict[str, Any], writing: int) -> NoReturn:
-    """In the child: confine it, run the student's program, answer every case, and end."""
+    """In the child: confine this process, run the student's program, write its answers, and end."""
     from vae_edu.exercises.answers import Answer, answer
     from vae_edu.grading import confine, wire
 
     os.setsid()
-    os.closerange(3, writing)  # no way to this process's requests and replies
+    os.closerange(3, writing)  # the runner's requests and replies
     os.closerange(writing + 1, 2**16)
     used: set[str] = set()
     isolated = confine.confine(request["hidden"], request["slot"], request["seconds"], MEMORY)
@@ -90,10 +98,10 @@ def run(request: dict[str, Any], writing: int) -> NoReturn:
         function = scope[request["function"]]
         sys.setprofile(lambda frame, event, _: notice(frame, event, used))
         found = [answer(function, case, request["gradients"]) for case in cases]
-    except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's too
+    except BaseException as error:  # a student's SystemExit and KeyboardInterrupt, too
         found = [Answer(problem=("raised", f"{type(error).__name__}: {error}"))] * len(cases)
     sys.setprofile(None)
-    found = [wire.of_a_size(answer) for answer in found]
+    found = [wire.limit_size(answer) for answer in found]
     line = wire.dumps({"answers": found, "used": sorted(used), "isolated": isolated})
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(line.encode() + b"\n")
@@ -101,7 +109,7 @@ def run(request: dict[str, Any], writing: int) -> NoReturn:
 
 
 def notice(frame: Any, event: str, used: set[str]) -> None:
-    """Remember functions of the package that the notebook's own code calls."""
+    """Remember the functions of the package that the notebook's code calls."""
     caller = frame.f_back
     if event == "call" and caller and caller.f_code.co_filename == "<notebook>":
         path = Path(frame.f_code.co_filename)

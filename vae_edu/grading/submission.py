@@ -1,7 +1,4 @@
-"""A student's notebook as text: which exercises it holds, what each needs, and what a teacher should see.
-
-Nothing here runs the notebook.
-"""
+"""A student's notebook as text: which exercises it holds, and what each needs. Nothing here runs it."""
 
 import ast
 import json
@@ -12,16 +9,22 @@ from typing import Any
 
 from vae_edu.exercises import EXERCISES, LESSONS
 
-MOST_BYTES = 50 * 2**20  # a lesson with its figures has less than one
+MAX_NOTEBOOK_BYTES = 50 * 2**20  # a lesson with its figures has less than one MB
 
 
 class Unreadable(ValueError):
-    """A file that is no notebook."""
+    """The file is no notebook."""
 
 
 @dataclass
 class Statement:
-    """A statement of the notebook's top level: the names that it binds, and those that it uses."""
+    """A statement of the notebook's top level.
+
+    Attributes:
+        node: Its syntax tree.
+        binds: The names that it binds.
+        uses: The names that it uses.
+    """
 
     node: ast.stmt
     binds: set[str]
@@ -30,7 +33,12 @@ class Statement:
 
 @dataclass
 class Submission:
-    """The statements of a notebook in order, and the cells that do not parse, by the exercises in them."""
+    """What a notebook holds.
+
+    Attributes:
+        statements: Its statements in order.
+        broken: The exercises in cells that do not parse, and what is wrong with each.
+    """
 
     statements: list[Statement] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
@@ -40,8 +48,9 @@ class Submission:
         return sum(name in statement.binds for statement in self.statements)
 
     def program(self, name: str) -> str:
-        """The statements that the function needs, in order: its own, and those that bind what they use."""
-        wanted, needed = {name}, set()
+        """The code that the function needs: its own statements, and those that bind what these use."""
+        wanted: set[str] = {name}
+        needed: set[int] = set()
         while True:
             found = {i for i, s in enumerate(self.statements) if s.binds & wanted}
             if found == needed:
@@ -52,10 +61,14 @@ class Submission:
 
 
 def read(path: Path) -> Submission:
-    """The submission in a notebook file. Raises Unreadable with a sentence."""
+    """Read a submission from a notebook file.
+
+    Raises:
+        Unreadable: The file is no notebook; the message says why.
+    """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise Unreadable(f"the file is larger than {MOST_BYTES // 2**20} MB")
+        if path.stat().st_size > MAX_NOTEBOOK_BYTES:
+            raise Unreadable(f"the file is larger than {MAX_NOTEBOOK_BYTES // 2**20} MB")
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         sources = [_source(cell) for cell in cells if cell.get("cell_type") == "code"]
     except Unreadable:
@@ -76,7 +89,7 @@ def read(path: Path) -> Submission:
 
 
 def lesson_of(submission: Submission) -> str | None:
-    """The lesson most of whose exercises the notebook defines; None where it defines none."""
+    """The lesson with the most exercises in the notebook; None if it defines none of any lesson."""
     names = set(submission.broken).union(*(s.binds for s in submission.statements))
     best = max(LESSONS, key=lambda lesson: len(names & LESSONS[lesson].keys()))
     return best if names & LESSONS[best].keys() else None
@@ -88,7 +101,7 @@ def _source(cell: dict[str, Any]) -> str:
 
 
 def _plain(source: str) -> str:
-    """The cell without IPython's own commands, which Python cannot parse."""
+    """The cell without IPython's commands, which Python cannot parse."""
     try:
         ast.parse(source)
         return source
@@ -98,7 +111,7 @@ def _plain(source: str) -> str:
 
 
 def _imports_apart(node: ast.stmt) -> list[ast.stmt]:
-    """An import of several names as several imports, since a function may need one of them."""
+    """An import of several names as several imports, since a function may need only one of them."""
     if isinstance(node, ast.Import):
         return [ast.Import([alias]) for alias in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -107,8 +120,9 @@ def _imports_apart(node: ast.stmt) -> list[ast.stmt]:
 
 
 def _statement(node: ast.stmt) -> Statement:
-    """A statement with its names; those that a function binds for itself are not the notebook's."""
-    binds, uses = set(), set()
+    """A statement with its names. The local names of a function do not count."""
+    binds: set[str] = set()
+    uses: set[str] = set()
     tables = [symtable.symtable(ast.unparse(node), "<notebook>", "exec")]
     top = tables[0]
     while tables:
@@ -122,8 +136,9 @@ def _statement(node: ast.stmt) -> Statement:
                     uses.add(symbol.get_name())
     for part in ast.walk(node):  # x.y = 1 and x[0] = 1 change x
         if isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load):
-            while isinstance(part, (ast.Attribute, ast.Subscript)):
-                part = part.value
-            if isinstance(part, ast.Name) and part.id in uses:
-                binds.add(part.id)
+            changed: ast.expr = part
+            while isinstance(changed, (ast.Attribute, ast.Subscript)):
+                changed = changed.value
+            if isinstance(changed, ast.Name) and changed.id in uses:
+                binds.add(changed.id)
     return Statement(node, binds, uses)

@@ -1,6 +1,6 @@
 """Arguments and answers as JSON, between the grader and the process that runs a student's code.
 
-JSON holds data alone: reading it runs nothing, whatever a student's code wrote.
+JSON holds only data: reading it runs nothing, whatever a student's code wrote.
 """
 
 import base64
@@ -13,19 +13,19 @@ from torch import Tensor
 
 from vae_edu.exercises.answers import Answer
 
-MOST_BYTES = 8 * 2**20  # of the answers to one exercise
+MAX_REPLY_BYTES = 8 * 2**20  # the answers to one exercise
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 
 
 def dumps(value: Any) -> str:
-    """A line of JSON; tensors by dtype, shape and bytes, Answers by their fields."""
+    """A line of JSON; a tensor becomes its dtype, shape and bytes, an Answer its fields."""
     return json.dumps(value, default=_encode)
 
 
-def of_a_size(answer: Answer) -> Answer:
-    """The answer, or in its place that it is too large to be one."""
+def limit_size(answer: Answer) -> Answer:
+    """The answer, or a problem that says it is too large."""
     parts = [*answer.parts, *(g for g in answer.gradients.values() if g is not None)]
-    small = sum(part.nbytes for part in parts) < MOST_BYTES / 16
+    small = sum(part.nbytes for part in parts) < MAX_REPLY_BYTES / 16
     return answer if small else Answer(problem=("type", "tensor of a size that no answer has"))
 
 
@@ -38,7 +38,11 @@ def _encode(value: Any) -> Any:
 
 
 def tensor(value: dict[str, Any]) -> Tensor:
-    """The tensor that dumps wrote."""
+    """The tensor that ``dumps`` wrote.
+
+    Raises:
+        ValueError: The dtype, the shape or the bytes do not fit.
+    """
     if value["dtype"] not in DTYPES:
         raise ValueError(f"no dtype {value['dtype']!r:.50}")
     flat = np.frombuffer(base64.b64decode(value["data"], validate=True), value["dtype"])
@@ -46,14 +50,22 @@ def tensor(value: dict[str, Any]) -> Tensor:
 
 
 def arguments(values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name, tensors where they were tensors."""
+    """The arguments by name that ``dumps`` wrote."""
     return {name: tensor(v) if isinstance(v, dict) else v for name, v in values.items()}
 
 
 def answers(text: str, count: int) -> tuple[list[Answer], list[str], bool]:
-    """What a student's process wrote: `count` answers, what it used of the package, whether it was isolated.
+    """Read the reply of a student's process. A student's code may have forged it.
 
-    Raises ValueError where it is anything else, and nothing but that: a student's code may have written it.
+    Args:
+        text: The reply.
+        count: How many answers it should hold.
+
+    Returns:
+        The answers, what the student's code used of the package, and whether it was isolated.
+
+    Raises:
+        ValueError: The reply is anything else. Nothing else is ever raised.
     """
     try:
         reply = json.loads(text)

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-import vae_edu
 from tests.test_commands import write_digits, write_idx
 from tests.test_distributed import CPU, run, torchrun
-from vae_edu.data import Images, binarize, load_images
-from vae_edu.data.pixels import Pixels
+from vae_edu.data import MappedImages, binarize, load_images, map_images
 from vae_edu.elbo import negative_elbo_of_binarized
 from vae_edu.engine.checkpoint import load
 from vae_edu.train import evaluate, fit
@@ -25,11 +23,11 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("n", [None, 50])
 def test_rows_are_those_of_the_images_in_memory(folder, n):
-    whole, mapped = load_images(folder, n=n, seed=3), load_images(folder, n=n, seed=3, mapped=True)
-    x, pixels = whole.x, mapped.x
-    assert isinstance(pixels, Pixels)
+    whole, pixels = load_images(folder, n=n, seed=3), map_images(folder, n=n, seed=3)
+    x = whole.x
+    assert isinstance(pixels, MappedImages)
     assert (len(pixels), pixels.shape, pixels.device) == (len(x), x.shape, x.device)
-    assert torch.equal(mapped.labels, whole.labels)
+    assert torch.equal(pixels.labels, whole.labels)
     for index in (
         slice(None),
         slice(-5, None, 2),
@@ -43,14 +41,11 @@ def test_rows_are_those_of_the_images_in_memory(folder, n):
         assert (taken.dtype, taken.device) == (x.dtype, x.device)
     for one in (6, -2, torch.tensor(6)):
         assert torch.equal(pixels[one][0], x[int(one)])
-        assert torch.equal(mapped[one].x, whole[one].x)
-    assert torch.equal(mapped[40:45].x, whole.x[40:45])
+        assert torch.equal(pixels[one], whole[one].x)
     assert torch.equal(torch.cat(list(pixels)), x)  # a loop ends
     for outside in (len(x), -len(x) - 1):
         with pytest.raises(IndexError, match=f"no image {outside} of {len(x)}"):
             pixels[outside]
-    with pytest.raises(ValueError, match="mapped images keep their size"):
-        mapped.shrink()
     with pytest.raises(ValueError, match="mapped images stay grey"):
         binarize(pixels)
 
@@ -58,49 +53,34 @@ def test_rows_are_those_of_the_images_in_memory(folder, n):
 def test_every_byte():
     """What an image holds is byte / 255, as NumPy rounds it."""
     content = torch.arange(256, dtype=torch.uint8).reshape(64, 1, 2, 2)
-    right = np.arange(256, dtype=np.float32) / np.float32(255)
-    assert np.array_equal(Pixels(content)[:].flatten().numpy(), right)
-    chosen = Pixels(content, torch.tensor([60, 2, 9]))
-    assert torch.equal(chosen[1:], Pixels(content)[[2, 9]])
+    labels, right = torch.arange(64), np.arange(256, dtype=np.float32) / np.float32(255)
+    assert np.array_equal(MappedImages(content, labels)[:].flatten().numpy(), right)
+    chosen = MappedImages(content, labels[:3], torch.tensor([60, 2, 9]))
+    assert torch.equal(chosen[1:], MappedImages(content, labels)[[2, 9]])
     with pytest.raises(ValueError, match=r"uint8, not torch.float32"):
-        Pixels(content.float())
+        MappedImages(content.float(), labels)
 
 
-def test_packing_loses_nothing(monkeypatch):
-    monkeypatch.setattr("vae_edu.data.pixels.PIECE", 64)  # so that there are many pieces
-    x = torch.randint(0, 256, (100, 1, 5, 5)).float().to(vae_edu.device()) / 255
-    packed = Pixels.pack(x)
-    assert packed.shape == x.shape
-    assert packed.device == x.device
-    assert torch.equal(packed[:], x)
-    assert torch.equal(Pixels.pack(x.round())[:], x.round())
-    assert packed.to(x.device) is packed
-    for value in (0.1, -1 / 255, 256 / 255, torch.nan, torch.inf, 1e-9):
-        other = x.clone()
-        other[-1, 0, -1, -1] = value
-        assert Pixels.pack(other) is None
-    for other in (x.double(), x.byte(), x[:0], x.clone().requires_grad_()):
-        assert Pixels.pack(other) is None
-
-
-@pytest.mark.parametrize("wrap", [lambda images: images.x, lambda images: images], ids=["x", "Images"])
-def test_training_is_the_same_bit_for_bit(folder, tmp_path, wrap):
+def test_training_is_the_same_bit_for_bit(folder, tmp_path):
     """From floats and from a file, with held-out images, and from a checkpoint in the middle."""
 
-    def train(mapped, epochs, checkpoint):
+    def train(load, epochs, checkpoint):
         torch.manual_seed(0)
         vae = VAE((1, 28, 28), 2, "bernoulli", hidden=[20])
-        data, test = (load_images(folder, split, mapped=mapped) for split in ("train", "test"))
-        options = {"held_out": wrap(test), "batch_size": 16, "progress": False, "checkpoint": checkpoint}
-        history = fit(vae, loss, wrap(data), epochs, **options)
-        return history, evaluate(vae, loss, wrap(test))
+        data, test = (load(split) for split in ("train", "test"))
+        options = {"held_out": test, "batch_size": 16, "progress": False, "checkpoint": checkpoint}
+        history = fit(vae, negative_elbo_of_binarized, data, epochs, **options)
+        return history, evaluate(vae, negative_elbo_of_binarized, test)
 
-    def loss(model, batch):
-        return negative_elbo_of_binarized(model, batch.x if isinstance(batch, Images) else batch)
+    def floats(split):
+        return load_images(folder, split).x
 
-    whole, right = train(False, 2, tmp_path / "whole.pt")
-    train(True, 1, tmp_path / "mapped.pt")
-    history, value = train(True, 2, tmp_path / "mapped.pt")
+    def mapped(split):
+        return map_images(folder, split)
+
+    whole, right = train(floats, 2, tmp_path / "whole.pt")
+    train(mapped, 1, tmp_path / "mapped.pt")
+    history, value = train(mapped, 2, tmp_path / "mapped.pt")
     assert value == right
     assert history == whole
     one, two = load(tmp_path / "whole.pt"), load(tmp_path / "mapped.pt")
@@ -110,7 +90,7 @@ def test_training_is_the_same_bit_for_bit(folder, tmp_path, wrap):
 
 LIMITED = """
 import re, resource, sys, torch
-from vae_edu.data import load_images
+from vae_edu.data import load_images, map_images
 from vae_edu.train import fit
 
 def kib(name):
@@ -134,8 +114,8 @@ try:
     load_images(sys.argv[1])
 except (MemoryError, RuntimeError):
     print("in memory: too large")
-images = load_images(sys.argv[1], mapped=True)
-fit(torch.nn.Linear(784, 2), loss, images.x, 1, **options)
+images = map_images(sys.argv[1])
+fit(torch.nn.Linear(784, 2), loss, images, 1, **options)
 tenth = len(anonymous) // 10
 print(len(images), len(anonymous), total, max(anonymous[tenth:]) - max(anonymous[:tenth]), max(anonymous))
 """
@@ -172,24 +152,23 @@ def test_a_file_several_times_the_memory(tmp_path, kind):
 SHARES = """
 import json, os, sys
 from vae_edu.engine import distributed
-from vae_edu.data import load_images
+from vae_edu.data import MappedImages, map_images
 from vae_edu.elbo import negative_elbo_of_binarized
-from vae_edu.data.pixels import Pixels
 from vae_edu.engine.randomness import random_stream
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
-read, take = [], Pixels.__getitem__
+read, take = [], MappedImages.__getitem__
 
-def recorded(pixels, index):
-    if not isinstance(index, list):  # fit's description of the data takes a list of three
+def recorded(images, index):
+    if not isinstance(index, list):  # the checksums of the data take a list of three
         read.append(index.tolist())
-    return take(pixels, index)
+    return take(images, index)
 
-Pixels.__getitem__ = recorded
+MappedImages.__getitem__ = recorded
 with distributed.process_group(), random_stream(0):
     vae = VAE((1, 28, 28), 2, "bernoulli", hidden=[20])
-    x = load_images(sys.argv[1], mapped=True).x
+    x = map_images(sys.argv[1])
     history = fit(vae, negative_elbo_of_binarized, x, 1, batch_size=16, progress=False)
     with open(f"{sys.argv[2]}-{distributed.rank()}.json", "w") as file:
         json.dump({"read": read, "steps": history.steps}, file)
@@ -209,8 +188,9 @@ def test_each_process_reads_its_own_share(folder, tmp_path):
     for batch, one, two in zip(alone["read"], both[0]["read"], both[1]["read"], strict=True):
         assert one + two == batch  # in parts that share nothing, as the batch has every image once
         assert abs(len(one) - len(two)) <= 1
-    for part in both:
-        assert part["steps"] == pytest.approx(alone["steps"], rel=1e-5)
+    one, two = both
+    assert one["steps"] == two["steps"]  # the losses of the whole batch
+    assert one["steps"] == pytest.approx(alone["steps"], rel=0.02)  # the draws are others
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
@@ -219,12 +199,11 @@ def test_on_a_gpu_with_room_and_without(folder, free, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1 << 34))
     monkeypatch.setenv("VAE_EDU_DEVICE", "cuda")
     for n in (None, 50):
-        x, pixels = load_images(folder, n=n).x, load_images(folder, n=n, mapped=True).x
+        x, pixels = load_images(folder, n=n).x, map_images(folder, n=n)
         assert pixels._content.is_cuda == (free > 1000)
         rows = torch.randperm(len(x), device="cuda")[:20]
         assert pixels[rows].is_cuda
         assert torch.equal(pixels[rows], x[rows])
         assert torch.equal(pixels[rows.cpu()], x[rows])
         assert pixels.to("cuda") is pixels
-        assert torch.equal(Pixels.pack(x)[:], x)
     assert not pixels.to("cpu")[rows].is_cuda
