@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import vae_edu
 from vae_edu.engine import resume
 from vae_edu.engine.arguments import whole_number
-from vae_edu.engine.chunks import reuse_freed_memory
 from vae_edu.engine.distributed import add_up, rank
+from vae_edu.engine.memory import reuse_freed_memory
 from vae_edu.engine.precision import check_precision
 from vae_edu.engine.progress import progress_bar
 from vae_edu.engine.randomness import random_stream
