@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
-from vae_edu.engine.chunks import bytes_for
+from vae_edu.engine.memory import bytes_for
 from vae_edu.engine.randomness import random_stream
 from vae_edu.gaussian import each_dimension
 from vae_edu.interface import LatentVariableModel, check_images

@@ -102,13 +102,9 @@ def terms_of_the_bound(
     Raises:
         NotImplementedError: analytic, but no closed form is known for this q.
     """
-    z = sample(q, samples)  # (K, B, latent_dim)
+    z, prior = sample(q, samples), model.prior()  # z: (K, B, latent_dim)
     reconstruction = model.decode(z).log_prob(x).mean(0)
-    kl = (
-        kl_in_closed_form(q, model.prior())
-        if analytic
-        else (q.log_prob(z) - model.prior().log_prob(z)).mean(0)
-    )
+    kl = kl_in_closed_form(q, prior) if analytic else (q.log_prob(z) - prior.log_prob(z)).mean(0)
     return Elbo(reconstruction, kl)
 
 
@@ -302,8 +298,8 @@ class _Means(NamedTuple):
         found, mass = self.estimate.problems(), self.mass
         if not ((mass - 1).abs() < 1e-3).all():
             found.append(
-                f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points if q is "
-                "narrow, raise radius if it lies outside."
+                f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points if q "
+                "is narrow, radius if it lies outside."
             )
         return found
 

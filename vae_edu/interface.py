@@ -142,7 +142,7 @@ def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:
 
 
 def _is_exactly(p: Distribution, kind: type[Distribution]) -> bool:
-    """Whether p is a product of this kind of distribution, and no subclass with a log_prob that may differ."""
+    """Whether p is a product of this very kind: a subclass may have its own log_prob."""
     return type(p) in (Independent, BernoulliImage) and type(p.base_dist) is kind
 
 

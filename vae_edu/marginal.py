@@ -65,8 +65,8 @@ class GridEstimate(NamedTuple):
             )
         if not (self.border < BORDER_SHARE).all():
             found.append(
-                f"the grid is too small: up to {self.border.max():.2g} of the posterior lies near its border; "
-                "raise radius."
+                f"the grid is too small: up to {self.border.max():.2g} of the posterior lies near its "
+                "border; raise radius."
             )
         return found
 
