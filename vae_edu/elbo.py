@@ -298,8 +298,8 @@ class _Means(NamedTuple):
         found, mass = self.estimate.problems(), self.mass
         if not ((mass - 1).abs() < 1e-3).all():
             found.append(
-                f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points if q "
-                "is narrow, radius if it lies outside."
+                f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points if "
+                "q is narrow, radius if it lies outside."
             )
         return found
 
