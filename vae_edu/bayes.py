@@ -35,7 +35,7 @@ def posterior(
         memory: bytes of intermediate results at a time; the densities themselves come on top.
 
     Returns:
-        The density, (B, \\*grid.shape) float64: its sum times the cell is 1.
+        The density, ``(B, *grid.shape)`` float64: its sum times the cell is 1.
 
     Raises:
         ValueError: images or a grid that do not fit the model.
@@ -156,6 +156,7 @@ def spread_over_z(
     def spread(parts: Iterator[Tensor]) -> Tensor:
         return torch.cat(list(parts)).std(0)
 
-    options = {"encode": q or model.encode, "kept": WEIGHT_BYTES, "memory": memory}
+    encode = q or model.encode
     with random_stream(whole_number("seed", seed, 0)):
-        return check_result(over_codes(l4, x, samples, spread, **options), "the spread of L4")
+        values = over_codes(l4, x, samples, spread, encode=encode, kept=WEIGHT_BYTES, memory=memory)
+    return check_result(values, "the spread of L4")

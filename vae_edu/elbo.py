@@ -23,6 +23,7 @@ from vae_edu.interface import (
 )
 from vae_edu.marginal import (
     GridEstimate,
+    add,
     at_nodes,
     check_result,
     grid_estimate,
@@ -81,7 +82,7 @@ def elbo(
         terms = terms_of_the_bound(model, block.x, block.q, stop - start, analytic=analytic)
         return (stop - start) / samples * torch.stack(terms)  # (2, b)
 
-    terms = over_codes(share_of_mean, x, samples, sum, encode=q or model.encode, memory=memory)
+    terms = over_codes(share_of_mean, x, samples, add, encode=q or model.encode, memory=memory)
     return Elbo(*check_result(terms, "the bound"))
 
 
@@ -322,7 +323,7 @@ def _means_under_q(
 
     def combine(parts: Iterator[Tensor]) -> Tensor:
         chunks = list(parts)
-        return torch.cat([log_add(part[:3] for part in chunks), sum(part[3:] for part in chunks)])
+        return torch.cat([log_add(part[:3] for part in chunks), add(part[3:] for part in chunks)])
 
     totals = over_codes(sums_of_chunk, x, len(grid), combine, encode=encode, memory=memory)
     estimate = grid_estimate(totals[:3], grid)

@@ -5,17 +5,18 @@ A `VAE`, the linear oracle and a learner's own class all qualify: nothing is inh
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from vae_edu.engine.bernoulli import BernoulliImage, sum_softplus
+from vae_edu.engine.bernoulli import sum_softplus
 from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import unchecked
 from vae_edu.grid import Grid
 
+Kind = TypeVar("Kind", bound=Distribution)
 Encode = Callable[[Tensor], Distribution]  # images (B, …) → q(z|x), one row each
 
 
@@ -78,9 +79,10 @@ def check_images(model: LatentVariableModel, x: Tensor) -> None:
     if not x.isfinite().all():
         raise ValueError("x holds NaN or infinite pixels: remove them first.")
     try:
-        inside = p.support.check(x)
+        support = p.support
     except NotImplementedError:  # a distribution that does not say
         return
+    inside = support.check(x) if support is not None else x.isfinite()
     if not inside.all():
         p.log_prob(x[~inside])  # if the distribution has an error message, raise that
         raise ValueError(f"x holds pixels outside the support of p(x|z), {p.support}.")
@@ -134,16 +136,17 @@ def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:
     Returns:
         (K, B), in nats.
     """
-    if _is_exactly(p, Bernoulli):
-        return _log_bernoullis(p.base_dist.logits.flatten(1), x.flatten(1))
-    if _is_exactly(p, Normal):
-        return _log_normals(p.base_dist.loc.flatten(1), p.base_dist.scale.flatten(1), x.flatten(1))
+    pixels = p.base_dist if isinstance(p, Independent) else None
+    if _is_exactly(pixels, Bernoulli):
+        return _log_bernoullis(pixels.logits.flatten(1), x.flatten(1))
+    if _is_exactly(pixels, Normal):
+        return _log_normals(pixels.loc.flatten(1), pixels.scale.flatten(1), x.flatten(1))
     return p.log_prob(x[:, None]).T
 
 
-def _is_exactly(p: Distribution, kind: type[Distribution]) -> bool:
-    """Whether p is a product of this very kind: a subclass may have its own log_prob."""
-    return type(p) in (Independent, BernoulliImage) and type(p.base_dist) is kind
+def _is_exactly(p: Distribution | None, kind: type[Kind]) -> TypeGuard[Kind]:
+    """Whether p is of this very kind: a subclass may have its own log_prob."""
+    return type(p) is kind
 
 
 def _log_bernoullis(logits: Tensor, x: Tensor) -> Tensor:

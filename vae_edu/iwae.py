@@ -66,9 +66,11 @@ def bounds(
         groups = [log_w.unflatten(0, (-1, count)) for count in counts]  # (groups, count, b)
         return torch.stack([log_mean_exp(group.transpose(0, 1)).mean(0) for group in groups])  # (counts, b)
 
-    options = {"encode": q or model.encode, "kept": WEIGHT_BYTES, "memory": memory, "seed": seed}
-    values = check_result(over_codes(log_weights, x, counts[-1], bounds_of_block, **options))
-    return dict(zip(counts, values, strict=True))
+    encode, most = q or model.encode, counts[-1]
+    values = over_codes(
+        log_weights, x, most, bounds_of_block, encode=encode, kept=WEIGHT_BYTES, memory=memory, seed=seed
+    )
+    return dict(zip(counts, check_result(values), strict=True))
 
 
 def negative_bound(model: LatentVariableModel, x: Tensor, samples: int = 5) -> Tensor:

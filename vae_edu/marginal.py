@@ -237,6 +237,11 @@ def log_add(parts: Iterator[Tensor]) -> Tensor:
     return reduce(torch.logaddexp, parts)
 
 
+def add(parts: Iterator[Tensor]) -> Tensor:
+    """Σ of tensors of one shape, element by element."""
+    return reduce(torch.add, parts)
+
+
 def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
     """log Σ p(x, z) over the nodes start … stop, over every second one, and over those near the border.
 
@@ -304,8 +309,9 @@ def _estimate(
         log_w = log_weights(block, start, stop).double()
         return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
 
-    options = {"encode": encode, "memory": memory, "seed": seed, "progress": progress}
-    total, squares = over_codes(log_sums, x, samples, log_add, **options)
+    total, squares = over_codes(
+        log_sums, x, samples, log_add, encode=encode, memory=memory, seed=seed, progress=progress
+    )
     effective = (2 * check_result(total) - squares).exp()
     if samples == 1:
         error = torch.full_like(total, math.inf)

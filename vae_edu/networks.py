@@ -62,7 +62,8 @@ def conv_decoder(
         nn.Unflatten(1, (channels[0], *sizes[0])),
     ]
     for i, (before, after) in enumerate(zip(channels, [*channels[1:], image_shape[0]], strict=True)):
-        even = tuple(1 - size % 2 for size in sizes[i + 1])  # from 7 rows, 14 takes one more than 13
+        height, width = sizes[i + 1]
+        even = (1 - height % 2, 1 - width % 2)  # from 7 rows, 14 takes one more than 13
         layers += [
             nn.ReLU(),
             nn.ConvTranspose2d(before, after, kernel_size=3, stride=2, padding=1, output_padding=even),
