@@ -1,4 +1,4 @@
-"""For nbval: its kernels run in this folder, so the paths that the caller gave must not be relative."""
+"""For nbval, whose kernels run in this folder: make the caller's relative paths absolute."""
 
 import os
 

@@ -1,45 +1,64 @@
-"""What a lesson's outputs come from, as one number, and which lessons are stale.
+"""Hash everything that a lesson's outputs depend on, and list the lessons whose outputs are out of date.
 
-python notebooks/fingerprint.py     list the lessons whose outputs are older than what they come from
+python notebooks/fingerprint.py     name the stale lessons, and exit with 1 if there are any
 """
 
 import ast
+import functools
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = FOLDER.parent / "vae_edu"
 
 
 def fingerprint(notebook: dict, lesson: str) -> str:
-    """Hash of a lesson's cells, of the code they reach, and of the data files that this code reads.
+    """Hash a lesson's cells, the code that they reach, and the data files that this code reads.
 
-    notebook: as parsed from its file. lesson: the name of that file without .ipynb, "03_bayes_rule".
-    Comments, docstrings and layout do not count, nor does the catalogue of another lesson's exercises.
+    Comments, docstrings and layout do not count, nor do the exercises of other lessons.
+
+    Args:
+        notebook: as parsed from its file.
+        lesson: the name of that file without .ipynb, such as "03_bayes_rule".
     """
     cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
     code = [_parsed(text) for kind, text in cells if kind == "code"]
     waiting = {"vae_edu"}.union(*map(imports, code))
-    reached: dict[str, Any] = {}
+    reached: dict[str, str] = {}
     while waiting:
         path = source(waiting.pop())
         name = path and path.relative_to(PACKAGE).as_posix()
         if path is None or name in reached or _of_another_lesson(path, lesson):
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        reached[name] = _plain(tree)
-        for file in _data_files(tree, path):
-            reached[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-        waiting |= imports(tree)
+        module = _read(path.read_text(encoding="utf-8"))
+        reached[name] = module.code
+        for text in module.strings:
+            if (file := path.parent / text).is_file():
+                reached[text] = hashlib.sha256(file.read_bytes()).hexdigest()
+        waiting |= module.imports
     return hashlib.sha256(json.dumps([cells, sorted(reached.items())]).encode()).hexdigest()
 
 
+class Module(NamedTuple):
+    """The hash of a module's code, the modules that it imports, and its strings that may name a data file."""
+
+    code: str
+    imports: set[str]
+    strings: list[str]
+
+
+@functools.cache  # most lessons reach the same modules
+def _read(text: str) -> Module:
+    tree = ast.parse(text)
+    code = hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest()
+    return Module(code, imports(tree), _file_names(tree))
+
+
 def imports(tree: ast.AST) -> set[str]:
-    """Every module of vae_edu that code imports, "vae_edu.engine.step", with the packages that hold it."""
+    """The modules of vae_edu that code imports, such as "vae_edu.engine.step", and their packages."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -48,18 +67,18 @@ def imports(tree: ast.AST) -> set[str]:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     parts = [name.split(".") for name in found if name.split(".")[0] == "vae_edu"]
     names = {".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)}
-    return {name for name in names if source(name)}  # what is left are functions and classes
+    return {name for name in names if source(name)}  # the others are functions and classes
 
 
 def source(module: str) -> Path | None:
-    """The file of a module or package of vae_edu; None if there is none of that name."""
+    """The file of a module or package of vae_edu, or None if it has no such module."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     files = (path / "__init__.py", path.with_name(f"{path.name}.py"))
     return next((file for file in files if file.exists()), None)
 
 
 def stale() -> list[str]:
-    """The names of the lessons whose fingerprint is not the one they were executed with."""
+    """The names of the lessons whose fingerprint has changed since they were executed."""
     names = []
     for path in sorted(FOLDER.glob("[0-9]*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -69,7 +88,7 @@ def stale() -> list[str]:
 
 
 def _parsed(cell: str) -> ast.Module:
-    """The Python of a cell; nothing where it is none."""
+    """The syntax tree of a cell, which is empty if the cell is not Python."""
     try:
         return ast.parse("\n".join(line for line in cell.splitlines() if line.lstrip()[:1] not in ("%", "!")))
     except SyntaxError:
@@ -80,17 +99,15 @@ def _of_another_lesson(path: Path, lesson: str) -> bool:
     return path.stem.startswith("lesson_") and path.stem != f"lesson_{lesson[:2]}"
 
 
-def _data_files(tree: ast.AST, path: Path) -> Iterator[Path]:
-    """The files beside a module that a string in it names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value[1:-1]:
-            file = path.parent / node.value
-            if "\n" not in node.value and len(node.value) < 100 and file.is_file():
-                yield file
+def _file_names(tree: ast.AST) -> list[str]:
+    """The short strings in a module that look like the name of a file."""
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = [value for value in values if isinstance(value, str)]
+    return [text for text in texts if "." in text[1:-1] and "\n" not in text and len(text) < 100]
 
 
 def _plain(node: Any) -> Any:
-    """A syntax tree as lists, without docstrings and empty fields, the same in every version of Python."""
+    """A syntax tree as lists, without docstrings, the same in every version of Python."""
     if isinstance(node, ast.AST):
         fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
         body = fields.get("body")

@@ -1,4 +1,4 @@
-"""Run the lessons: executed copies and HTML under build/lessons, or in place for committing.
+"""Run the lessons, and write executed copies and HTML to build/lessons, or execute them in place.
 
 python notebooks/run.py                 run every lesson into build/lessons
 python notebooks/run.py 01_autoencoder  run one
@@ -20,12 +20,12 @@ from fingerprint import fingerprint
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
-AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons side by side, a core each
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons at the same time, one on each core
 CELL_SECONDS = 300  # a cell that takes longer has hung
 
 
 class Result(NamedTuple):
-    """A lesson's seconds, the megabytes of its kernel at its largest (0 where unknown), what went wrong."""
+    """A lesson's time in seconds, its kernel's peak memory in megabytes (0 if unknown), and what failed."""
 
     seconds: float
     megabytes: int
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 
 def run(path: Path, inplace: bool) -> Result:
-    """Execute one lesson and write it."""
+    """Execute one lesson and write the result."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -49,13 +49,14 @@ def run(path: Path, inplace: bool) -> Result:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         record_timing=False,
-        coalesce_streams=True,  # how output arrives in pieces differs from run to run
+        coalesce_streams=True,  # output arrives in different pieces in each run
         resources={"metadata": {"path": str(FOLDER)}},
         on_cell_start=measure,
         on_cell_executed=measure,
-        extra_arguments=["--log-level=40"],  # no note on stderr that the kernel talks over TCP
+        extra_arguments=["--log-level=40"],  # keeps a note about TCP off stderr
     )
-    start, failure = time.perf_counter(), None
+    start = time.perf_counter()
+    failure = None
     try:
         client.execute(env=kernel_environment(inplace))
     except CellExecutionError as error:
@@ -75,29 +76,31 @@ def run(path: Path, inplace: bool) -> Result:
 
 
 def _peak(client: Any) -> int:
-    """Megabytes of the kernel at its largest, where Linux tells; else 0."""
+    """The kernel's peak memory in megabytes; 0 if this is not Linux."""
     status = Path(f"/proc/{getattr(client.km.provisioner, 'pid', None)}/status")
     found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
     return int(found[1]) // 1024 if found else 0
 
 
 def kernel_environment(inplace: bool) -> dict[str, str]:
-    # widgets differ from run to run, the exercises of these runs were not done by a learner, and lessons run
-    # side by side, each on one core
+    """The environment of a lesson's kernel: no progress bars, no memory of solved exercises, one core."""
     environment = os.environ | {"TQDM_DISABLE": "1", "VAE_EDU_PROGRESS": "0", "OMP_NUM_THREADS": "1"}
-    # a kernel runs in notebooks/, the caller somewhere else; a data set without a slash is a name
-    paths = ["VAE_EDU_DATA"] + ["VAE_EDU_DATASET"] * ("/" in environment.get("VAE_EDU_DATASET", ""))
-    for name in filter(environment.get, paths):
-        environment[name] = str(Path(environment[name]).expanduser().resolve())
-    if inplace:  # what is committed is the offline course on a CPU
+    # A kernel runs in notebooks/, so the caller's relative paths must become absolute.
+    paths = ["VAE_EDU_DATA"]
+    if "/" in environment.get("VAE_EDU_DATASET", ""):  # without a slash it is a name, not a path
+        paths.append("VAE_EDU_DATASET")
+    for name in paths:
+        if environment.get(name):
+            environment[name] = str(Path(environment[name]).expanduser().resolve())
+    if inplace:  # the committed notebooks show the offline course on a CPU
         environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
     return environment
 
 
 def _tidy(notebook: dict, lesson: str) -> None:
-    """Metadata that does not depend on the machine, the fingerprint of what was run, and no live widgets.
+    """Keep only metadata that is the same on every machine, add the fingerprint, and drop live widgets.
 
-    A widget's id differs from run to run, and without a kernel it does not live: its picture stays.
+    A widget needs a running kernel and has a new id in each run. Its picture stays.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -110,7 +113,7 @@ def _tidy(notebook: dict, lesson: str) -> None:
 
 
 def _write_html(notebook: dict, path: Path) -> None:
-    """A page that needs no network: MathJax lies beside it, with the one web font that it comes with."""
+    """Write a page that needs no network: MathJax and its web font are in a folder next to it."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -127,40 +130,41 @@ def _write_html(notebook: dict, path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the lessons of the course.")
-    parser.add_argument("lessons", nargs="*", help="names such as 01_autoencoder; all of them without one")
+    parser.add_argument("lessons", nargs="*", help="names such as 01_autoencoder (default: all)")
     parser.add_argument("--inplace", action="store_true", help="execute the committed notebooks again")
     arguments = parser.parse_args()
     known = {path.stem: path for path in sorted(FOLDER.glob("[0-9]*.ipynb"))}
     if unknown := set(arguments.lessons) - set(known):
         parser.error(f"no lesson {sorted(unknown)}: the lessons are {', '.join(known)}")
     import jupyter_server_mathjax
-    import matplotlib.font_manager  # noqa: F401  (builds the font cache here, not in a lesson's output)
+    import matplotlib.font_manager  # noqa: F401  (builds the font cache before a lesson prints about it)
 
     if not arguments.inplace:
         BUILD.mkdir(parents=True, exist_ok=True)
         mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
         shutil.copytree(mathjax, BUILD / "mathjax", dirs_exist_ok=True)
-    names, start, results = arguments.lessons or list(known), time.perf_counter(), []
+    names = arguments.lessons or list(known)
+    start = time.perf_counter()
+    results = []
     print(f"{len(names)} lessons, up to {AT_ONCE} at a time:", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(run, known[name], arguments.inplace): name for name in names}
         try:
             for done in as_completed(running):
-                seconds, megabytes, failure = done.result()
-                results.append(done.result())
-                verdict = "passed" if failure is None else f"FAILED in {failure}"
-                print(f"{running[done]:32} {seconds:6.1f} s {megabytes:6} MB  {verdict}", flush=True)
+                result = done.result()
+                results.append(result)
+                verdict = "passed" if result.failure is None else f"FAILED in {result.failure}"
+                line = f"{running[done]:32} {result.seconds:6.1f} s {result.megabytes:6} MB  {verdict}"
+                print(line, flush=True)
         except KeyboardInterrupt:
-            print("stopped; of a lesson that had not come to its end nothing was written.", flush=True)
-            os._exit(130)  # the threads would wait for their lessons; the kernels end with this process
-    slowest, largest = (max(column) for column in list(zip(*results, strict=True))[:2])
-    print(
-        f"{'all':32} {time.perf_counter() - start:6.1f} s, the slowest {slowest:.1f} s, "
-        f"the largest {largest} MB",
-        flush=True,
-    )
+            print("Stopped. Unfinished lessons were not written.", flush=True)
+            os._exit(130)  # an ordinary exit would wait for the lessons; kernels end with this process
+    slowest = max(result.seconds for result in results)
+    largest = max(result.megabytes for result in results)
+    took = time.perf_counter() - start
+    print(f"{'all':32} {took:6.1f} s, the slowest {slowest:.1f} s, the largest {largest} MB", flush=True)
     if not arguments.inplace:
-        print(f"Open {BUILD}/*.html in a browser, or the notebooks beside them in JupyterLab.")
+        print(f"Open {BUILD}/*.html in a browser, or the notebooks next to them in JupyterLab.")
     return int(any(result.failure for result in results))
 
 

@@ -1,5 +1,7 @@
-"""Small models for the tests of the maths; the last two are written as a learner would, from nothing."""
+"""Small models for the tests of the maths. A learner could have written the last two from scratch."""
 
+import copy
+import functools
 import math
 
 import torch
@@ -26,14 +28,21 @@ def draws(model, n, seed=0):
         return model.decode(model.prior().sample((n,))).sample()
 
 
-def trained_vae(name="strokes", likelihood="bernoulli", n=4000, epochs=6, **options):
-    """A 2-D VAE on a data set, and held-out images for it."""
+def trained_vae(*arguments, **options):
+    """A copy of a 2-D VAE trained on a data set, and held-out images for it. Arguments: see `_trained`."""
+    torch.manual_seed(0)  # whether or not the model is trained now
+    return copy.deepcopy(_trained(*arguments, **options))
+
+
+@functools.cache  # each process of the tests trains a model once
+def _trained(name="strokes", likelihood="bernoulli", n=4000, epochs=6, **options):
     train, test = load_images(name, n=n).x, load_images(name, split="test", n=40).x
     if likelihood == "bernoulli":
         train, test = binarize(train), binarize(test)
-    torch.manual_seed(0)
-    vae = VAE(train.shape[1:], 2, likelihood, **options)
-    fit(vae, negative_elbo, train, epochs, progress=False)
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(0)
+        vae = VAE(train.shape[1:], 2, likelihood, **options)
+        fit(vae, negative_elbo, train, epochs, progress=False)
     return vae, test
 
 

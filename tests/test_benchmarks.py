@@ -1,4 +1,4 @@
-"""The benchmark's table: its ratios, and its place in the README."""
+"""The table of the benchmarks: its ratios, and its place in the README."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_table_takes_the_place_of_the_last_one_of_its_kind(tmp_path):
     changed = copy.read_text(encoding="utf-8")
     assert "<!-- bench cpu -->\na new table\n<!-- /bench -->" in changed
     assert changed.split("<!-- bench cuda -->")[1] == text.split("<!-- bench cuda -->")[1]
-    for kind in ("cpu", "cuda"):  # what is there now came from a run, with its machine
+    for kind in ("cpu", "cuda"):  # the present tables came from a run, and name its machine
         table = re.search(rf"<!-- bench {kind} -->\n(.*?)<!-- /bench -->", text, re.S)[1]
         assert re.match(r".+, PyTorch [\d.]+; medians of \d+ rounds", table)
         assert table.count("\n| training") >= 2

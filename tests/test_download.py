@@ -1,4 +1,4 @@
-"""Downloads against a real HTTP server on this machine that misbehaves in every known way."""
+"""Downloads from a local HTTP server that misbehaves in every known way."""
 
 import gzip
 import hashlib
@@ -21,27 +21,27 @@ MD5 = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, c
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """The first folder of the address says how to behave."""
+    """Behaves as the first folder of the address says."""
 
     def do_GET(self):
-        behaviour, file = self.path.strip("/").split("/")
-        self.server.asked.append(behaviour)
+        behavior, file = self.path.strip("/").split("/")
+        self.server.asked.append(behavior)
         body = CONTENT[file.removesuffix(".gz")]
-        if behaviour == "missing":
+        if behavior == "missing":
             self.send_error(404)
             return
-        if behaviour == "wrong":
+        if behavior == "wrong":
             body = body[:-1] + b"\0" if body[-1] else body[:-1] + b"\1"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if behaviour == "stalled":
+        if behavior == "stalled":
             self.wfile.write(body[:10])
             self.wfile.flush()
             self.server.released.wait(10)
-        elif behaviour == "short":
+        elif behavior == "short":
             self.wfile.write(body[: len(body) // 2])
-        elif behaviour == "slow":
+        elif behavior == "slow":
             for i in range(0, len(body), 8):
                 self.wfile.write(body[i : i + 8])
                 time.sleep(0.02)
@@ -69,8 +69,8 @@ def server(tmp_path, monkeypatch):
     server.server_close()
 
 
-def use(monkeypatch, server, *behaviours):
-    mirrors = [f"{server.address}/{behaviour}/" for behaviour in behaviours]
+def use(monkeypatch, server, *behaviors):
+    mirrors = [f"{server.address}/{behavior}/" for behavior in behaviors]
     monkeypatch.setitem(download.SOURCES, "mnist", (mirrors, MD5))
 
 
@@ -85,14 +85,14 @@ def test_download_then_cache(server, monkeypatch, tmp_path):
     assert load_images("mnist").x.shape == (2, 1, 28, 28)
     (tmp_path / "any").touch()  # a shared cache must be readable as any new file is
     assert {path.stat().st_mode for path in server.cache.iterdir()} == {(tmp_path / "any").stat().st_mode}
-    assert server.asked == ["good", "good"]  # the second time nothing was asked for
+    assert server.asked == ["good", "good"]  # nothing was requested the second time
 
 
-@pytest.mark.parametrize("behaviour", ["missing", "stalled", "short", "wrong"])
-def test_the_next_mirror_takes_over(server, monkeypatch, behaviour):
-    use(monkeypatch, server, behaviour, "good")
+@pytest.mark.parametrize("behavior", ["missing", "stalled", "short", "wrong"])
+def test_the_next_mirror_takes_over(server, monkeypatch, behavior):
+    use(monkeypatch, server, behavior, "good")
     assert load_images("mnist").labels.tolist() == [3, 4]
-    assert server.asked == [behaviour, "good"] * 2
+    assert server.asked == [behavior, "good"] * 2
     assert len(files(server)) == 2
 
 

@@ -1,4 +1,4 @@
-"""The lessons as committed: executed, fresh, well-formed; and the program that runs them."""
+"""The committed lessons (executed, fresh, well-formed), and the program that runs them."""
 
 import ast
 import os
@@ -185,7 +185,7 @@ def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeyp
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A copy of the package to change, and a function that says which lessons the change made stale."""
+    """A function that changes a copy of the package, and returns which lessons that made stale."""
     copy = tmp_path / "vae_edu"
     shutil.copytree(ROOT / "vae_edu", copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(fingerprint, "PACKAGE", copy)
@@ -285,7 +285,7 @@ def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
 
 
 def test_the_lessons_pass_nbval_on_mnist(mnist):
-    """What is checked must hold on real digits as it does on the strokes that were committed."""
+    """Checked outputs must be the same on real digits as on the committed stroke digits."""
     command = [
         sys.executable,
         "-m",

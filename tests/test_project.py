@@ -1,4 +1,4 @@
-"""The project's own promises: versions, layout, dependencies between modules, style, the README."""
+"""What the project promises: versions, layout, dependencies between modules, style, the README."""
 
 import ast
 import importlib
@@ -17,6 +17,7 @@ import yaml
 from fingerprint import imports
 
 import vae_edu
+from tests.conftest import SLOW
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -32,11 +33,11 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def requirements(browser=False):
-    """Name → specifier of every direct requirement, the extras' too; `browser` only where it is asked for."""
+def requirements(everything=False):
+    """Name → specifier of every direct requirement, by default without those that no learner needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    names = extras.keys() - (set() if browser else {"browser"})
+    names = extras.keys() - (set() if everything else {"browser", "check"})
     lines = project["dependencies"] + [line for name in names for line in extras[name]]
     pairs = [re.match(r"([\w.-]+)(?:\[.*\])?(.*)", line).groups() for line in lines]
     return {normal(name): specifier for name, specifier in pairs if normal(name) != "vae-edu"}
@@ -57,7 +58,7 @@ def constraints():
 def test_constraints_pin_every_requirement_within_its_range():
     from packaging.specifiers import SpecifierSet
 
-    for name, specifier in requirements(browser=True).items():
+    for name, specifier in requirements(everything=True).items():
         assert constraints()[name] in SpecifierSet(specifier), name
 
 
@@ -78,6 +79,15 @@ def test_this_environment_is_the_pinned_one():
         pytest.skip("not the environment that make sets up")
     for name in requirements():
         assert version(name).split("+")[0] == constraints()[name], f"{name}: run make clean, then make test"
+
+
+def test_one_version_everywhere():
+    changes, citation, readme = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff", "README.md")
+    )
+    assert re.search(r"^## (\S+)", changes, re.M)[1] == vae_edu.__version__
+    assert yaml.safe_load(citation)["version"] == vae_edu.__version__
+    assert f"version {vae_edu.__version__}, " in readme
 
 
 def test_the_package_itself_needs_four_libraries():
@@ -127,11 +137,18 @@ def rooms_of_lesson(path):
 
 def test_the_engine_knows_nothing_above_it():
     assert rooms_used_by("engine") == set()
-    for path in FILES:  # of the package itself, the device and the version
+    for path in FILES:  # the device and the version are in the package itself
         if path.parent.name == "engine":
             text = path.read_text(encoding="utf-8")
             assert set(re.findall(r"vae_edu\.(\w+)", text)) <= {"engine", "device", "__version__"}, path.name
             assert set(re.findall(r"^from vae_edu import (.*)", text, re.M)) <= {"device"}, path.name
+
+
+def test_every_slow_test_exists():
+    for name in SLOW:
+        file, _, test = name.partition("::")
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {test or 'test_'}" in text, name
 
 
 def test_dependencies_point_one_way():
@@ -233,7 +250,7 @@ def test_the_readme_names_functions_that_exist():
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE"):  # in a copy: a build leaves its litter behind
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # a copy, because a build leaves files behind
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "vae_edu", tmp_path / "vae_edu")
     build = [sys.executable, *["-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q"]]

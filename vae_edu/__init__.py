@@ -20,7 +20,7 @@ import os
 
 import torch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["device"]
 
 

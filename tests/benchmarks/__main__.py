@@ -1,9 +1,9 @@
 """How close to the hardware: one table, each row a ratio measured in one run.
 
-    python -m tests.benchmarks            the table, of the GPU where there is one
-    python -m tests.benchmarks --write    and into the README
+    python -m tests.benchmarks            print the table, of the GPU if there is one
+    python -m tests.benchmarks --write    and write it into the README
 
-(or: make bench, which goes on with tests.benchmarks.growth)
+`make bench` also runs tests.benchmarks.growth.
 """
 
 import argparse
@@ -22,7 +22,7 @@ OTHERS = ("DataLoader", "kernel by kernel", "pythae")
 
 
 def measure(rounds: int):
-    """(threads or GPU, row) one after the other."""
+    """Pairs of (threads or "CUDA", row), each yielded when it has been measured."""
     if vae_edu.device().type == "cuda":
         everything = [rows.training(rounds)], rows.evaluation(rounds), rows.steps_on_cuda(rounds)
         for row in (row for part in everything for row in part):
@@ -36,7 +36,7 @@ def measure(rounds: int):
 
 
 def line(where: str, row: Row) -> str:
-    """A line of the table: seconds are medians, and each ratio has its smallest and largest round."""
+    """A line of the table: median seconds, and median ratios with their smallest and largest round."""
     others = [name for name in OTHERS if name in row.seconds]
     beside = ", ".join(f"{name} {_spread(row.ratios('ours', name))}" for name in others) or "–"
     return (
@@ -54,7 +54,7 @@ def _spread(ratio: tuple[float, float, float]) -> str:
 
 
 def write(kind: str, table: str, readme: Path = README) -> None:
-    """Put the table in the place of the README's last one of this kind, cpu or cuda."""
+    """Replace the README's table of this kind, cpu or cuda."""
     text = readme.read_text(encoding="utf-8")
     pattern = rf"(<!-- bench {kind} -->\n).*?(<!-- /bench -->)"
     readme.write_text(

@@ -1,10 +1,10 @@
 """Time and memory as the work grows a thousandfold: images, samples, nodes of a grid, steps.
 
-    python -m tests.benchmarks.growth                 all of it, as figures and as a picture
-    python -m tests.benchmarks.growth images 1000     one of them: its seconds, and the megabytes it adds
+    python -m tests.benchmarks.growth                 print all of it, and draw the picture
+    python -m tests.benchmarks.growth images 1000     run one of them: its seconds, and the megabytes it adds
 
-Every size runs in a process of its own. Memory is what the process takes beside its libraries and the model;
-a mapped file's pages, which the system can take back, are not in it.
+Every size runs in a separate process. Memory is what the process adds to its libraries and the model. It does
+not include the pages of a mapped file, which the system can take back.
 """
 
 import subprocess
@@ -74,7 +74,7 @@ WORK = {
 
 @contextmanager
 def peak_memory() -> Iterator[Callable[[], float]]:
-    """Megabytes of anonymous memory at most, beyond those at the start, as read every few milliseconds."""
+    """The peak of anonymous memory, in megabytes above the start, read every few milliseconds."""
     before, most, done = megabytes("RssAnon"), [0.0], threading.Event()
 
     def look() -> None:
@@ -102,7 +102,7 @@ def one(name: str, size: int) -> None:
 
 
 def measure() -> dict[str, list[tuple[int, float, float]]]:
-    """Of each: how many, the seconds, the megabytes."""
+    """For each kind of work: pairs of count, seconds, and megabytes."""
     found = {}
     for name, (_, unit, _) in WORK.items():
         found[name] = []

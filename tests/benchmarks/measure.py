@@ -1,4 +1,4 @@
-"""Time and memory: contenders in turns in one run, since machines are noisy and the ratio is what counts."""
+"""Time and memory. Machines are noisy and only ratios count, so contenders take turns in one run."""
 
 import platform
 import re
@@ -31,9 +31,13 @@ class Row(NamedTuple):
 def in_turns(
     what: str, contenders: dict[str, Callable[[], object]], rounds: int, units: dict[str, int] | None = None
 ) -> Row:
-    """Each contender once a round, after a round that warms up. One that is fast is called more often.
+    """Time each contender once per round, after a warm-up round. Fast ones are called more often.
 
-    units: how many of what is timed a call of some contender does, where that is not one.
+    Args:
+        what: The name of the row.
+        contenders: What to call, by name.
+        rounds: How often to time each.
+        units: How many units of work one call of a contender does (default: 1).
     """
     times = {name: once(call) for name, call in contenders.items()}
     repeats = {name: max(1, min(50, int(0.2 / seconds))) for name, seconds in times.items()}
@@ -45,7 +49,7 @@ def in_turns(
 
 
 def once(call: Callable[[], object], repeats: int = 1) -> float:
-    """Seconds of one call, the GPU's work included."""
+    """Seconds per call, including the work of the GPU."""
     wait()
     start = time.perf_counter()
     for _ in range(repeats):
@@ -71,11 +75,11 @@ def machine() -> str:
 
 
 def high_water_mark() -> float:
-    """Megabytes of this process at its largest (Linux)."""
+    """Peak memory of this process in megabytes (Linux)."""
     return megabytes("VmHWM")
 
 
 def megabytes(field: str) -> float:
-    """What Linux says of this process: VmHWM, at its largest; RssAnon, now and without files."""
+    """Memory of this process in Linux's fields: VmHWM, the peak; RssAnon, now, without files."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024

@@ -1,4 +1,4 @@
-"""The same training as most people write it: PyTorch's DataLoader, and, where it is installed, pythae."""
+"""The same training as most people write it: with PyTorch's DataLoader, and with pythae if installed."""
 
 import contextlib
 import importlib.util
@@ -54,7 +54,7 @@ def data_loader(x: Tensor, hidden: int, latent_dim: int, batch: int) -> Callable
 
 
 def pythae(x: Tensor, latent_dim: int, batch: int) -> Callable | None:
-    """One epoch with pythae's trainer and its own network, 784-512-20; None where it is not installed."""
+    """One epoch with pythae's trainer and its own network, 784-512-20; None if pythae is not installed."""
     if importlib.util.find_spec("pythae") is None:
         return None
     from pythae.data.datasets import BaseDataset

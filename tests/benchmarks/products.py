@@ -1,4 +1,4 @@
-"""The matrix products of a network and nothing else: what training and evaluation are measured against."""
+"""Only the matrix products of a network, to measure training and evaluation against."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ Shapes = Sequence[tuple[int, int]]  # of the layers: (inputs, outputs)
 
 
 def training(shapes: Shapes, batch: int, steps: int, dtype: torch.dtype = torch.float32) -> Callable:
-    """Forward, then the gradients of weights and of inputs, except of the images that come first."""
+    """Forward, then the gradients of the weights and the inputs, except for the images."""
     weights, inputs, outputs = _layers(shapes, batch, dtype)
     to_weights = [torch.empty_like(weight) for weight in weights]
 
@@ -27,7 +27,7 @@ def training(shapes: Shapes, batch: int, steps: int, dtype: torch.dtype = torch.
 
 
 def forward(shapes: Shapes, rows: int, chunk: int) -> Callable:
-    """Forward only, for so many rows, in chunks that fit the cache of a CPU or fill a GPU."""
+    """Forward only, for this number of rows, in chunks that fit a CPU's cache or fill a GPU."""
     weights, inputs, outputs = _layers(shapes, min(rows, chunk), torch.float32)
 
     def run() -> None:

@@ -29,7 +29,7 @@ def network(hidden: tuple[int, ...], latent_dim: int) -> list[tuple[int, int]]:
 
 
 def images(n: int) -> Tensor:
-    """n black-and-white stroke digits, of which a tenth at most are drawn."""
+    """n black-and-white stroke digits; at most 6,000 are drawn, and then repeated."""
     x = binarize(load_images("strokes", n=min(n, 6000)).x)
     return x.repeat(-(-n // len(x)), 1, 1, 1)[:n].contiguous()
 
@@ -54,7 +54,7 @@ def training(rounds: int) -> Row:
 
 
 def evaluation(rounds: int) -> Iterator[Row]:
-    """The same network: the ELBO, and log p(x) in two ways; on a GPU, of as much as fills it."""
+    """The same network: the ELBO, and log p(x) in two ways; on a GPU, with enough work to fill it."""
     gpu = device().type == "cuda"
     n, few, samples, points, chunk = (
         (60_000, 1000, 5000, 960, 100_000) if gpu else (10_000, 100, 1000, 240, 2_000)
