@@ -19,8 +19,8 @@ from vae_edu.interface import LatentVariableModel, check_images
 if TYPE_CHECKING:
     from ipywidgets import Box  # type: ignore[import-untyped]
 
-PIXELS = 220  # the height or width of a picture on the screen
-STEP = 0.05  # what an arrow key moves a slider by
+PICTURE_PIXELS = 220  # the height or width of a picture on the screen
+SLIDER_STEP = 0.05  # what an arrow key moves a slider by
 
 
 def sliders(
@@ -118,7 +118,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
     controls = {}
     for dim, value in start.items():
         reach = max(radius, math.ceil(abs(value)))
-        controls[dim] = FloatSlider(value, min=-reach, max=reach, step=STEP, description=f"z[{dim}]")
+        controls[dim] = FloatSlider(value, min=-reach, max=reach, step=SLIDER_STEP, description=f"z[{dim}]")
         controls[dim].layout.width, controls[dim].style.description_width = "350px", "40px"
     frame = {"layout": Layout(border="1px solid lightgrey")}
     edited = Image(**frame)
@@ -127,7 +127,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
     def draw(_: object = None) -> None:
         values = {dim: control.value for dim, control in controls.items()}
         # browsers round to the step, so a slider within half a step of its start changes nothing
-        edits = {dim: value for dim, value in values.items() if abs(value - start[dim]) > STEP / 2}
+        edits = {dim: value for dim, value in values.items() if abs(value - start[dim]) > SLIDER_STEP / 2}
         edited.value = png(model.decode(changed(code, edits)).mean)
 
     def reset(_: Button) -> None:
@@ -156,7 +156,7 @@ def png(x: Tensor) -> bytes:
         The bytes of the file.
     """
     (picture,) = plots.rgb(x)
-    times = max(1, round(PIXELS / max(picture.shape[:2])))
+    times = max(1, round(PICTURE_PIXELS / max(picture.shape[:2])))
     file = io.BytesIO()
     large = picture.repeat(times, axis=0).repeat(times, axis=1)
     plt.imsave(file, large, format="png", metadata={"Software": None})
