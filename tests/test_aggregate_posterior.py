@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from tests.models import linear, trained_vae
 from vae_edu import device, elbo
 from vae_edu.aggregate_posterior import kl_parts, moments, total_correlation
-from vae_edu.engine import chunks
+from vae_edu.engine import memory
 from vae_edu.gaussian import diagonal_gaussian
 
 MEAN = torch.tensor([[1.5, 1.0], [-1.5, -1.2], [0.3, 0.1]], dtype=torch.float64)
@@ -109,5 +109,5 @@ def test_an_encoder_that_is_not_diagonal_is_refused():
 def test_blocks_make_no_difference(monkeypatch):
     model, x = model_with(MEAN, SIGMA)
     whole = kl_parts(model, x, samples=50)
-    monkeypatch.setitem(chunks.MEMORY, device().type, 1)  # a code at a time
+    monkeypatch.setitem(memory.MEMORY, device().type, 1)  # a code at a time
     assert kl_parts(model, x, samples=50) == pytest.approx(whole)

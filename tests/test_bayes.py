@@ -33,8 +33,8 @@ def test_its_mean_and_covariance_are_the_closed_form():
     z = grid.nodes().to(x.device)
     mean = weights @ z
     torch.testing.assert_close(mean, model.encode(x).mean, rtol=0, atol=1e-8)
-    centred = z - mean[:, None]  # (7, nodes, 2)
-    covariance = torch.einsum("bn,bni,bnj->bij", weights, centred, centred)
+    centered = z - mean[:, None]  # (7, nodes, 2)
+    covariance = torch.einsum("bn,bni,bnj->bij", weights, centered, centered)
     torch.testing.assert_close(covariance, model.encode(x).covariance_matrix, rtol=0, atol=1e-8)
 
 
@@ -104,6 +104,15 @@ def test_l4_spreads_by_what_q_is_off():
     l4 = bayes_rule(model, x, exact.mean, q=shifted)
     right = model.log_prob(x) + 0.5 * 0.5**2  # log N(0; 0, 1)/N(0; δ, 1) = δ²/2
     torch.testing.assert_close(l4, right, rtol=0, atol=1e-8)
+
+
+def test_the_spread_does_not_depend_on_the_chunks():
+    model = TwoModes()
+    x = torch.tensor([[1.0], [4.0], [2.0]]).to(device())
+    whole, chunks = (spread_over_z(model, x, 20_000, memory=memory) for memory in (10**9, 10**6))
+    torch.testing.assert_close(chunks, whole, rtol=0.05, atol=0)
+    assert not torch.equal(chunks, whole)  # other draws
+    assert spread_over_z(linear(), draws(linear(), 7), memory=20_000).max() < 1e-8
 
 
 def test_a_proposal_that_misses_a_mode():

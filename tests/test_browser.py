@@ -64,7 +64,7 @@ def start_playwright():
 
 @pytest.fixture
 def lesson(tmp_path):
-    """A copy of the lesson in a folder of its own."""
+    """A copy of the lesson in an empty folder."""
     path = tmp_path / "work" / LESSON.name
     path.parent.mkdir()
     shutil.copy(LESSON, path)
@@ -73,7 +73,7 @@ def lesson(tmp_path):
 
 @contextmanager
 def jupyterlab(folder, home):
-    """The address of a JupyterLab on a folder, with settings of its own and nothing of the user's."""
+    """The address of a JupyterLab on a folder, with empty settings, none of the user's."""
     for name, values in SETTINGS.items():
         path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)

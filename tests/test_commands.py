@@ -1,4 +1,4 @@
-"""The command line, from the options to the files: in this process, and with Ctrl-C in one of its own."""
+"""The command line, from the options to the files: in this process, or for Ctrl-C in another."""
 
 import dataclasses
 import json

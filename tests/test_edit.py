@@ -106,11 +106,11 @@ def test_directions_find_the_table_that_made_the_codes():
     generator = torch.Generator().manual_seed(0)
     n, factors = 3000, {}
     labels = torch.randint(0, 4, (n,), generator=generator)
-    factors["thickness"] = torch.rand(n, generator=generator) + labels  # thicker where the label is larger
+    factors["thickness"] = torch.rand(n, generator=generator) + labels  # thicker for larger labels
     factors["slant"] = torch.randn(n, generator=generator)
     true = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
-    centres = 5 * torch.randn(4, 3, generator=generator)
-    z = torch.stack(list(factors.values()), 1) @ true + centres[labels]
+    centers = 5 * torch.randn(4, 3, generator=generator)
+    z = torch.stack(list(factors.values()), 1) @ true + centers[labels]
     z = z + 0.1 * torch.randn(n, 3, generator=generator)
     found = directions(z, factors, labels)
     torch.testing.assert_close(torch.stack(list(found.values())), true, atol=0.05, rtol=0)

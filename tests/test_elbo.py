@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from torch.distributions import Bernoulli, Independent, MultivariateNormal, kl_d
 
 from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
 from vae_edu import device
+from vae_edu.bayes import spread_over_z
 from vae_edu.elbo import derivation, elbo, gap, negative_elbo, negative_elbo_of_binarized
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
@@ -110,6 +114,60 @@ def test_elbo_by_samples():
         reconstruction, kl = elbo(model, x, samples=40_000, q=crooked(model), analytic=analytic)
         torch.testing.assert_close(reconstruction, exact["E[log p(x|z)]"], rtol=0, atol=0.15)
         torch.testing.assert_close(kl, -exact["-KL(q(z|x), p(z))"], rtol=0, atol=1e-9 if analytic else 0.04)
+
+
+def test_elbo_in_chunks_of_few_images_and_codes():
+    model = linear()
+    x = draws(model, 5)
+    exact = derivation(model, x, GRID, q=crooked(model))["D6"]
+    torch.manual_seed(0)
+    for analytic in (True, False):
+        options = {"samples": 4000, "q": crooked(model), "analytic": analytic, "memory": 200_000}
+        reconstruction, kl = elbo(model, x, **options)
+        torch.testing.assert_close(reconstruction, exact["E[log p(x|z)]"], rtol=0, atol=0.5)
+        torch.testing.assert_close(kl, -exact["-KL(q(z|x), p(z))"], rtol=0, atol=1e-9 if analytic else 0.15)
+
+
+def test_chunks_have_the_gradients_of_the_whole():
+    """A q so narrow that its draws are its means: how they are drawn makes no difference."""
+    vae, x = VAE((1, 6, 6), 2, "gaussian").double(), torch.rand(7, 1, 6, 6).to(device()).double()
+    narrow = lambda x: diagonal_gaussian(vae.encode(x).mean, vae.encode(x).mean * 0 - 80)  # noqa: E731
+    gradients = []
+    for memory in (30_000, 10**9):
+        reconstruction, kl = elbo(vae, x, 3, q=narrow, memory=memory)
+        gradients.append(torch.autograd.grad((kl - reconstruction).sum(), list(vae.decoder.parameters())))
+    for few, all_at_once in zip(*gradients, strict=True):
+        torch.testing.assert_close(few, all_at_once)
+        assert few.abs().sum() > 0
+    with pytest.raises(ValueError, match="memory = 10 bytes is too little"):
+        elbo(vae, x, memory=10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow():
+    code = (
+        "import torch; from tests.benchmarks.measure import high_water_mark; from vae_edu.elbo import elbo;"
+        "from vae_edu.bayes import spread_over_z; from vae_edu.vae import VAE;"
+        "vae = VAE((1, 28, 28), 2, 'bernoulli', hidden=(8,)).requires_grad_(False);"
+        "x = torch.ones(600, 1, 28, 28).to(vae.zero.device);"
+        "work = lambda n, k: (elbo(vae, x[:n], k), spread_over_z(vae, x[:n], k));"
+        "work(3, 2); start = high_water_mark(); work(600, 60); print(high_water_mark() - start)"
+    )
+    options = {"env": os.environ | {"VAE_EDU_DEVICE": "cpu"}, "capture_output": True, "text": True}
+    run = subprocess.run([sys.executable, "-c", code], check=True, **options)
+    assert float(run.stdout) < 120  # MB; all the logits at once are 600 × 60 × 784 × 4 bytes, and copies
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_a_diverged_model_is_named(likelihood):
+    vae, x = VAE((1, 4, 4), 2, likelihood, hidden=(5,)), torch.ones(3, 1, 4, 4).to(device())
+    with torch.no_grad():
+        next(vae.decoder.parameters()).fill_(math.nan)
+    for context in (torch.no_grad(), torch.enable_grad()):
+        with context, pytest.raises(FloatingPointError, match="the bound is not a number"):
+            elbo(vae, x)
+    with pytest.raises(FloatingPointError, match="the spread of L4 is not a number"):
+        spread_over_z(vae, x)
 
 
 def test_the_loss_is_minus_the_bound_and_trains_both_halves():

@@ -14,7 +14,6 @@ from tests.test_marginal import wide
 from vae_edu import device
 from vae_edu.data import binarize, load_images
 from vae_edu.elbo import elbo
-from vae_edu.engine.randomness import part_of_batch
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.iwae import bounds, negative_bound, negative_bound_of_binarized
@@ -108,18 +107,6 @@ class _Frozen:
 
     def __init__(self, model, q):
         self.prior, self.decode, self.log_joint, self.encode = model.prior, model.decode, model.log_joint, q
-
-
-def test_a_part_of_a_batch_draws_what_the_whole_would():
-    torch.manual_seed(0)
-    vae, x = VAE((1, 4, 4), 3, "bernoulli", hidden=(8,)), torch.rand(6, 1, 4, 4).to(device())
-    with torch.no_grad():
-        torch.manual_seed(1)
-        whole = negative_bound_of_binarized(vae, x, 5)
-        torch.manual_seed(1)
-        with part_of_batch(2, 6):
-            part = negative_bound_of_binarized(vae, x[2:4], 5)
-    torch.testing.assert_close(part, whole[2:4])
 
 
 def test_a_vae_in_float32_gets_numbers_in_float64():

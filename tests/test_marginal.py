@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import torch
@@ -13,7 +14,9 @@ from torch.distributions import Bernoulli, Independent, Normal
 
 from tests.models import LearnersModel, TwoModes, draws, linear, trained_vae
 from vae_edu import device
+from vae_edu.bayes import log_posterior, posterior
 from vae_edu.data import binarize, load_images
+from vae_edu.elbo import derivation, elbo, gap
 from vae_edu.engine import chunks
 from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.gaussian import diagonal_gaussian
@@ -339,6 +342,110 @@ def test_a_model_that_forgets_independent_is_told():
             function(Bare(), x)
         with pytest.raises(ValueError, match=r"wrap it in Independent|has \d+ dim"):
             function(BarePrior(), x)
+
+
+def counted(model):
+    """How often prior, encode and decode of the model are called from now on."""
+    calls = Counter()
+
+    def wrap(name, function):
+        def call(*arguments):
+            calls[name] += 1
+            return function(*arguments)
+
+        return call
+
+    for name in ("prior", "encode", "decode"):
+        setattr(model, name, wrap(name, getattr(model, name)))
+    return calls
+
+
+SMALL = Grid(2, 12)
+
+
+@pytest.mark.filterwarnings("ignore::vae_edu.marginal.GridWarning")
+@pytest.mark.parametrize(
+    ("function", "prior", "encode", "decode"),
+    [
+        (lambda m, x: quadrature(m, x, SMALL), 3, 0, 3),
+        (lambda m, x: posterior(m, x, SMALL), 3, 0, 3),
+        (lambda m, x: log_posterior(m, x, torch.zeros(5, 2).to(x), SMALL), 5, 0, 4),
+        (lambda m, x: gap(m, x, SMALL), 3, 2, 3),
+        (lambda m, x: derivation(m, x, SMALL), 5, 3, 4),
+        (lambda m, x: elbo(m, x, 2), 3, 2, 3),
+    ],
+)
+def test_a_model_is_asked_no_more_than_needed(function, prior, encode, decode):
+    """One code tells the shape, one more the memory; then comes the work, and a call for z that is given."""
+    model = VAE((1, 4, 4), 2, "bernoulli", hidden=(8,))
+    x = torch.ones(5, 1, 4, 4).to(device())
+    calls = counted(model)
+    function(model, x)
+    assert calls == Counter(prior=prior, encode=encode, decode=decode)
+
+
+def test_a_block_of_images_is_encoded_once():
+    """Each of several blocks has several chunks of codes; four runs and the shape come on top."""
+    model = VAE((1, 4, 4), 2, "bernoulli", hidden=(8,))
+    x = torch.ones(60, 1, 4, 4).to(device())
+    calls, bars = counted(model), Counter()
+    with pytest.MonkeyPatch.context() as patch:
+
+        class Bar:
+            def __init__(self, **options):
+                pass
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def update(self, images):
+                bars["blocks"] += 1
+
+        patch.setattr(chunks, "progress_bar", Bar)
+        importance_sampling(model, x, 1000, memory=10**6)
+    assert bars["blocks"] > 2
+    assert calls["encode"] == 4 + bars["blocks"]
+    assert calls["decode"] > 5 + 2 * bars["blocks"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m, x, grid: quadrature(m, x, grid),
+        lambda m, x, grid: posterior(m, x, grid),
+        lambda m, x, grid: log_posterior(m, x, torch.zeros(3, 2).to(x), grid),
+        lambda m, x, grid: gap(m, x, grid),
+        lambda m, x, grid: derivation(m, x, grid),
+    ],
+)
+def test_each_problem_is_named_once_where_the_function_was_called(function, recwarn):
+    model = linear()
+    function(model, draws(model, 3), Grid(2, 12, radius=1.0))
+    messages = [str(warning.message) for warning in recwarn.list]
+    assert [message.split(":")[0] for message in messages][:2] == [
+        "the grid is too coarse",
+        "the grid is too small",
+    ]
+    assert len(messages) == len(set(messages))
+    assert {warning.filename for warning in recwarn.list} == {__file__}
+
+
+def test_a_shortcut_gives_the_same_chunks():
+    """Whatever the costs of an image, a code and a pair are."""
+    for a, b, c in itertools.product((1, 10, 1000), repeat=3):
+
+        def work(images, codes, costs=(a, b, c)):
+            image, code, pair = costs
+            return torch.empty(images, image), torch.empty(codes, code), torch.empty(images, codes, pair)
+
+        for images, codes, memory in itertools.product((1, 7, 200), (1, 9, 300), (10**5, 10**6, 10**7)):
+            sizes = [
+                chunk_sizes(work, images, codes, memory, shortcut=shortcut) for shortcut in (True, False)
+            ]
+            assert sizes[0] == sizes[1]
 
 
 def test_images_in_float64_and_a_distribution_without_a_support():

@@ -26,7 +26,7 @@ def test_rows_hold_the_images_in_order():
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the original stands above
 
 
-def test_colour_images_and_values_out_of_range():
+def test_color_images_and_values_out_of_range():
     x = torch.rand(2, 3, 8, 8)
     sheet = np.asarray(plots.image_grid(x).images[0].get_array())
     np.testing.assert_allclose(sheet[:8, :8], x[0].permute(1, 2, 0), atol=1e-6)
@@ -60,7 +60,7 @@ def test_curves_have_labels_units_and_values():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["train", "test"]
 
 
-def test_lines_differ_in_more_than_colour():
+def test_lines_differ_in_more_than_color():
     ax = plots.curves({str(i): [i, i] for i in range(7)}, xlabel="x", ylabel="y")
     assert len({(line.get_linestyle(), line.get_marker()) for line in ax.lines}) == 7
 

@@ -32,8 +32,8 @@ def blobs(n, seed):
     """Three classes that a linear classifier can tell apart, as 2-pixel images."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 3
-    centres = torch.tensor([[0.0, 4.0], [4.0, -4.0], [-4.0, -4.0]])
-    x = centres[labels] + torch.randn(n, 2, generator=generator)
+    centers = torch.tensor([[0.0, 4.0], [4.0, -4.0], [-4.0, -4.0]])
+    x = centers[labels] + torch.randn(n, 2, generator=generator)
     return Images(x.reshape(n, 1, 1, 2), labels).to(device())
 
 

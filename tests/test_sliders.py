@@ -55,7 +55,7 @@ def pixels(png):
 
 
 def ink(png, times):
-    """A PNG's grey image as numbers that are large where it is dark, one for each square of pixels."""
+    """A PNG's grey image as numbers, large for dark, one for each square of pixels."""
     picture = pixels(png)
     squares = picture.reshape(picture.shape[0] // times, times, -1, times, 3)
     np.testing.assert_array_equal(squares, np.broadcast_to(squares[:, :1, :, :1], squares.shape))
@@ -166,7 +166,7 @@ def test_the_contact_sheet_moves_one_dimension_in_a_row(model, x, monkeypatch):
             np.testing.assert_allclose(image[0].cpu(), mean_at(model, code), atol=1e-5)
     ax = drawn["ax"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["-2", "0.5", "3"]
-    for column, place in enumerate(ax.get_xticks()):  # an image and the gap beside it are 7 wide
+    for column, place in enumerate(ax.get_xticks()):  # an image and its gap are 7 wide
         assert 7 * column + 2 <= place <= 7 * column + 4
     assert ax.get_title()
     assert ax.get_xlabel()
@@ -211,7 +211,7 @@ def test_bad_input_gets_one_sentence_and_nothing_is_shown(model, x, shown, chang
     assert not shown
 
 
-def test_colour_images_keep_their_colours():
+def test_color_images_keep_their_colors():
     x = torch.rand(1, 3, 4, 5)
     picture = pixels(sliders.png(x))
     assert picture.shape == (176, 220, 3)

@@ -11,7 +11,7 @@ from vae_edu import device
 from vae_edu.elbo import negative_elbo
 from vae_edu.engine import checkpoint
 from vae_edu.train import fit
-from vae_edu.vae import LIKELIHOODS, SPEED, VAE
+from vae_edu.vae import LIKELIHOODS, LOGVAR_SCALE, VAE
 
 SHAPES = [(1, 28, 28), (3, 9, 14), (2, 5, 5)]
 
@@ -149,7 +149,7 @@ def test_the_floor_lets_gradients_through():
     """Far below it, too, so that a pixel that starts there can leave."""
     vae = VAE((1, 3, 3), 1, "gaussian_one_sigma", min_sigma=0.5)
     with torch.no_grad():
-        vae.scaled_logvar.fill_(-6.0 / SPEED)
+        vae.scaled_logvar.fill_(-6.0 / LOGVAR_SCALE)
     variance = vae.decode(torch.zeros(1).to(device())).variance
     (gradient,) = torch.autograd.grad(variance.sum(), vae.scaled_logvar)
     assert gradient > 0

@@ -10,10 +10,18 @@ from vae_edu.interface import LatentVariableModel, check_images
 
 @torch.no_grad()
 def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
-    """E_x[D_KL(q(zⱼ|x), p(zⱼ))] of every latent dimension, in nats: (latent_dim,), adding up to the KL of L5.
+    """E_x[D_KL(q(zⱼ|x), p(zⱼ))] of every latent dimension; they add up to the KL of L5.
 
-    x: (B, …). Raises ValueError where q or the prior is not a diagonal Gaussian: only then the
-    divergence is a sum over dimensions.
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+
+    Returns:
+        (latent_dim,), in nats.
+
+    Raises:
+        ValueError: q or the prior is not a diagonal Gaussian. The divergence is a sum over dimensions only
+            if both are.
     """
     check_images(model, x)
     q, prior = each_dimension(model.encode(x)), each_dimension(model.prior())
@@ -28,10 +36,21 @@ def code_means(model: LatentVariableModel, x: Tensor) -> Tensor:
 
 
 def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01) -> Tensor:
-    """Whether each dimension is in use: Var_x(E_q[zⱼ|x]) > threshold, over the images x (B, …), B > 1.
+    """Whether each dimension is in use: Var_x(E_q[zⱼ|x]) > threshold.
 
-    Returns bool (latent_dim,). A collapsed dimension has q(zⱼ|x) = p(zⱼ), the same mean for every image
-    (Burda et al. 2016, section 5.2, whose threshold is 0.01). Raises ValueError for a single image.
+    A collapsed dimension has q(zⱼ|x) = p(zⱼ), the same mean for every image (Burda et al. 2016, section 5.2,
+    whose threshold is 0.01).
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …), two or more.
+        threshold: of the variance.
+
+    Returns:
+        (latent_dim,) bool.
+
+    Raises:
+        ValueError: a single image.
     """
     if len(x) < 2:
         raise ValueError("active units are a variance over images: give two or more.")

@@ -13,12 +13,15 @@ from vae_edu.networks import conv_decoder, conv_encoder, mlp
 class Autoencoder(nn.Module):
     """An encoder x → z and a decoder z → x̂; calling it reconstructs.
 
-    encoder maps images (B, C, H, W) to features (B, d); decoder maps them back.
+    Args:
+        encoder: maps images (B, C, H, W) to features (B, d).
+        decoder: maps features back to images.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+    def __init__(self, encoder: nn.Sequential, decoder: nn.Sequential):
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder: nn.Sequential = encoder
+        self.decoder: nn.Sequential = decoder
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.encoder(x))
@@ -27,8 +30,15 @@ class Autoencoder(nn.Module):
 def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     """L1: ‖x̂ − x‖²₂ of every image, summed over its pixels.
 
-    x_hat, x: (B, …) of one shape. Returns (B,), in squared grey levels.
-    Raises ValueError where the shapes differ.
+    Args:
+        x_hat: reconstructions (B, …).
+        x: images of the same shape.
+
+    Returns:
+        (B,), in squared gray levels.
+
+    Raises:
+        ValueError: the shapes differ.
     """
     if x_hat.shape != x.shape:
         raise ValueError(f"x_hat is {tuple(x_hat.shape)} but x is {tuple(x.shape)}: give both one shape.")
@@ -41,7 +51,12 @@ def reconstruction_loss(autoencoder: nn.Module, x: Tensor) -> Tensor:
 
 
 def linear(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
-    """No non-linearity at all: z = W x + b, x̂ = V z + c. At best it does what PCA does."""
+    """No non-linearity at all: z = W x + b, x̂ = V z + c. At best it does what PCA does.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: d, the number of features.
+    """
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, latent_dim))
     decoder = nn.Sequential(nn.Linear(latent_dim, pixels), nn.Unflatten(1, tuple(image_shape)))
@@ -49,14 +64,25 @@ def linear(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
 
 
 def linear_sigmoid(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
-    """First generation, linear + non-linearity: z = sigmoid(W x + b), x̂ = V z + c."""
+    """First generation, linear + non-linearity: z = sigmoid(W x + b), x̂ = V z + c.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: d, the number of features.
+    """
     autoencoder = linear(image_shape, latent_dim)
     autoencoder.encoder.append(nn.Sigmoid())
     return autoencoder
 
 
 def deep(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (400,)) -> Autoencoder:
-    """Second generation, deep and fully connected: ReLU layers of the hidden widths, mirrored."""
+    """Second generation, deep and fully connected: ReLU layers of the hidden widths, mirrored.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: d, the number of features.
+        hidden: the widths of the encoder's hidden layers.
+    """
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(nn.Flatten(), *mlp([pixels, *hidden, latent_dim]))
     decoder = mlp([latent_dim, *hidden[::-1], pixels])
@@ -65,7 +91,13 @@ def deep(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (4
 
 
 def cnn(image_shape: Sequence[int], latent_dim: int, channels: Sequence[int] = (16, 32)) -> Autoencoder:
-    """Third generation, ReLU CNN: convolutions of stride 2, mirrored by transposed ones."""
+    """Third generation, ReLU CNN: convolutions of stride 2, mirrored by transposed ones.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: d, the number of features.
+        channels: of the encoder's convolutions.
+    """
     encoder = conv_encoder(image_shape, latent_dim, channels)
     decoder = conv_decoder(latent_dim, image_shape, channels[::-1]).append(nn.Sigmoid())
     return Autoencoder(encoder, decoder).to(device())
@@ -75,10 +107,16 @@ def cnn(image_shape: Sequence[int], latent_dim: int, channels: Sequence[int] = (
 def pca(x: Tensor, latent_dim: int) -> Autoencoder:
     """The best linear autoencoder, in closed form: z = Vᵀ(x − m), x̂ = V z + m.
 
-    m is the mean image, V (pixels, latent_dim) holds the eigenvectors of the covariance with the
-    largest eigenvalues; the mean L1 that remains is the sum of the other eigenvalues
-    (Hotelling 1933; for linear autoencoders Baldi & Hornik 1989). x: (N, C, H, W).
-    Raises ValueError for a latent_dim that exceeds the number of pixels.
+    m is the mean image; V (pixels, latent_dim) holds the eigenvectors of the covariance with the largest
+    eigenvalues. The mean L1 that remains is the sum of the other eigenvalues (Hotelling 1933; for linear
+    autoencoders Baldi & Hornik 1989).
+
+    Args:
+        x: images (N, C, H, W).
+        latent_dim: d, the number of features.
+
+    Raises:
+        ValueError: latent_dim exceeds the number of pixels.
     """
     pixels = x[0].numel()
     if not 1 <= latent_dim <= pixels:
@@ -88,8 +126,12 @@ def pca(x: Tensor, latent_dim: int) -> Autoencoder:
     covariance = (flat - mean).T @ (flat - mean) / len(flat)
     components = torch.linalg.eigh(covariance).eigenvectors[:, -latent_dim:].flip(1)  # (pixels, d)
     autoencoder = linear(x.shape[1:], latent_dim)
-    autoencoder.encoder[1].weight.copy_(components.T)
-    autoencoder.encoder[1].bias.copy_(-components.T @ mean)
-    autoencoder.decoder[0].weight.copy_(components)
-    autoencoder.decoder[0].bias.copy_(mean)
+    autoencoder.load_state_dict(
+        {
+            "encoder.1.weight": components.T,
+            "encoder.1.bias": -components.T @ mean,
+            "decoder.0.weight": components,
+            "decoder.0.bias": mean,
+        }
+    )
     return autoencoder

@@ -1,64 +1,117 @@
 """Bayes' rule (L3, L4): log p(x) = log p(x|z) + log p(z) − log p(z|x), exactly and with q for p(z|x)."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
-from vae_edu.engine.chunks import in_chunks
+from vae_edu.engine.chunks import Block, over_codes
 from vae_edu.engine.randomness import random_stream
 from vae_edu.grid import Grid
-from vae_edu.interface import (
-    Encode,
-    LatentVariableModel,
-    check_codes,
-    check_grid,
-    check_images,
-    log_likelihoods,
+from vae_edu.interface import Encode, LatentVariableModel, check_codes, check_grid, check_images
+from vae_edu.marginal import (
+    WEIGHT_BYTES,
+    at_nodes,
+    check_result,
+    grid_estimate,
+    grid_sums,
+    integral,
+    log_weights_from,
+    warn_about,
 )
-from vae_edu.marginal import grid_estimate, grid_sums, log_importance_weights, quadrature
 
 
 @torch.no_grad()
 def posterior(
     model: LatentVariableModel, x: Tensor, grid: Grid | None = None, *, memory: int | None = None
 ) -> Tensor:
-    """The density p(z|x) on the nodes of a grid, (B, *grid.shape) float64: its sum times the cell is 1.
+    """p(z|x) = p(x, z) / p(x) on the nodes of a grid (L3), with p(x) the sum of p(x, z) · cell over them.
 
-    By its definition, p(x, z) over the sum of p(x, z) · cell. x: (B, …).
-    Raises ValueError for images or a grid that do not fit; warns as `marginal.quadrature` does.
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: bytes of intermediate results at a time; the densities themselves come on top.
+
+    Returns:
+        The density, ``(B, *grid.shape)`` float64: its sum times the cell is 1.
+
+    Raises:
+        ValueError: images or a grid that do not fit the model.
+        FloatingPointError: log p(x) is NaN.
+
+    Warns:
+        GridWarning: as `vae_edu.marginal.quadrature`.
     """
     grid = grid or Grid()
     check_images(model, x)
     check_grid(model, grid)
     prior = model.prior()
 
-    def work(images: Tensor, start: int, stop: int) -> Tensor:
-        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
-        return (log_likelihoods(model.decode(z), images) + prior.log_prob(z)[:, None]).double().T
+    def log_joint_of_chunk(block: Block, start: int, stop: int) -> Tensor:
+        nodes = at_nodes(model, prior, grid, block.x, start, stop)
+        return (nodes.log_likelihood + nodes.log_prior).double()
 
-    parts = in_chunks(work, x, len(grid), memory)
-    log_joint = torch.cat([torch.cat(list(part), dim=1) for part in parts])  # (B, nodes)
-    grid_estimate(grid_sums(log_joint.T, grid, 0, len(grid)), grid)  # for its warnings
-    density = torch.softmax(log_joint, 1, out=log_joint)
-    return density.div_(grid.step**grid.latent_dim).reshape(-1, *grid.shape)
+    def images_first(parts: Iterator[Tensor]) -> Tensor:
+        return torch.cat(list(parts)).T
+
+    log_joint = over_codes(log_joint_of_chunk, x, len(grid), images_first, dim=0, memory=memory)  # (B, nodes)
+    estimate = grid_estimate(grid_sums(log_joint.T, grid, 0, len(grid)), grid)
+    warn_about(estimate.problems())
+    density = log_joint.sub_(estimate.log_p_x[:, None]).exp_()  # in place: it is large
+    return density.reshape(-1, *grid.shape)
 
 
 @torch.no_grad()
 def log_posterior(
     model: LatentVariableModel, x: Tensor, z: Tensor, grid: Grid | None = None, *, memory: int | None = None
 ) -> Tensor:
-    """log p(z|x) at any z (…, B, latent_dim), with the normalizing integral from a grid: (…, B)."""
+    """log p(z|x) = log p(x, z) − log p(x) at any z (L3), with log p(x) from a grid.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        z: codes (…, B, latent_dim).
+        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: bytes of intermediate results at a time.
+
+    Returns:
+        (…, B), in nats.
+
+    Raises:
+        ValueError: images, codes or a grid that do not fit the model.
+        FloatingPointError: log p(x) is NaN.
+
+    Warns:
+        GridWarning: as `vae_edu.marginal.quadrature`.
+    """
+    grid = grid or Grid()
     check_images(model, x)
     check_codes(model, x, z)
-    return model.log_joint(x, z) - quadrature(model, x, grid, memory=memory).log_p_x
+    check_grid(model, grid)
+    estimate = integral(model, x, grid, memory)
+    warn_about(estimate.problems())
+    return model.log_joint(x, z) - estimate.log_p_x
 
 
 @torch.no_grad()
 def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | None = None) -> Tensor:
-    """log p(x|z) + log p(z) − log q(z|x) at the given z (…, B, latent_dim), in nats: (…, B).
+    """log p(x|z) + log p(z) − log q(z|x) at the given z.
 
-    L3 where q is the exact posterior: then it is log p(x), whatever z is. L4 where q approximates it.
-    x: (B, …). q: images → a distribution over z; model.encode without it.
+    L3 if q is the exact posterior: then it is log p(x), whatever z is. L4 if q approximates the posterior.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        z: codes (…, B, latent_dim).
+        q: images → a distribution over z; default: model.encode.
+
+    Returns:
+        (…, B), in nats.
+
+    Raises:
+        ValueError: images or codes that do not fit the model.
     """
     check_images(model, x)
     check_codes(model, x, z)
@@ -67,12 +120,43 @@ def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | Non
 
 @torch.no_grad()
 def spread_over_z(
-    model: LatentVariableModel, x: Tensor, samples: int = 100, *, q: Encode | None = None, seed: int = 0
+    model: LatentVariableModel,
+    x: Tensor,
+    samples: int = 100,
+    *,
+    q: Encode | None = None,
+    seed: int = 0,
+    memory: int | None = None,
 ) -> Tensor:
-    """How far L4 swings from z to z: its standard deviation over z ∼ q(z|x), in nats, (B,).
+    """How far L4 swings from z to z: its standard deviation over z ∼ q(z|x).
 
-    0 where q is the exact posterior, and only there.
+    It is 0 if q is the exact posterior, and only then.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        samples: how many z, at least 2.
+        q: images → a distribution over z; default: model.encode.
+        seed: fixes the samples.
+        memory: bytes of intermediate results at a time.
+
+    Returns:
+        (B,), in nats.
+
+    Raises:
+        ValueError: images that do not fit the model, or fewer than 2 samples.
+        FloatingPointError: a spread is NaN.
     """
     check_images(model, x)
+    samples = whole_number("samples", samples, 2)
+
+    def l4(block: Block, start: int, stop: int) -> Tensor:
+        return log_weights_from(block.q, model, block.x, stop - start)  # (k, b)
+
+    def spread(parts: Iterator[Tensor]) -> Tensor:
+        return torch.cat(list(parts)).std(0)
+
+    encode = q or model.encode
     with random_stream(whole_number("seed", seed, 0)):
-        return log_importance_weights(model, x, whole_number("samples", samples, 2), q).std(0)
+        values = over_codes(l4, x, samples, spread, encode=encode, kept=WEIGHT_BYTES, memory=memory)
+    return check_result(values, "the spread of L4")

@@ -137,7 +137,7 @@ def evaluate(options: Evaluate) -> int:
 
 
 def reproduce(options: Reproduce) -> int:
-    """Train and measure one row of a published table, and print it beside the paper's."""
+    """Train and measure one row of a published table, and print it with the paper's numbers."""
     _check_reproduce(options)
     data = _full_name(options.data)
     x = load_images(data, device=options.device).x
@@ -249,7 +249,7 @@ def _training_images(options: Train) -> Tensor | MappedImages:
 
 
 def _new_vae(options: Train, image_shape: torch.Size) -> VAE:
-    """A VAE that says where it comes from."""
+    """An untrained VAE with its data and options in `about`."""
     with random_stream(options.seed):
         vae = VAE(
             image_shape,
@@ -369,7 +369,7 @@ def _check_reproduce(options: Reproduce) -> None:
 
 
 def _new_reproduction(options: Reproduce, data: str, x: Tensor) -> VAE:
-    """The paper's network, that says where it comes from and how many epochs it is to be trained."""
+    """The paper's network, untrained, with its data, options and number of epochs in `about`."""
     vae, epochs = paper.network(x, options.seed), options.epochs
     if epochs is None and (options.budget or x.device.type == "cpu"):
         epochs = paper.affordable_epochs(x, options.k, options.budget or 3)

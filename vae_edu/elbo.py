@@ -1,18 +1,17 @@
 """The evidence lower bound (L5) and every line of its derivation, D1 to D6, in nats per image."""
 
 import math
-import warnings
-from functools import reduce
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
+from torch.distributions import Distribution, kl_divergence
 
 from vae_edu.engine.arguments import whole_number
-from vae_edu.engine.chunks import in_chunks
+from vae_edu.engine.chunks import Block, over_codes
 from vae_edu.engine.randomness import random_stream, sample
-from vae_edu.engine.sync_checks import checking
+from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.grid import Grid
 from vae_edu.interface import (
     Encode,
@@ -20,16 +19,29 @@ from vae_edu.interface import (
     check_codes,
     check_grid,
     check_images,
-    encoder,
     log_likelihoods,
 )
-from vae_edu.marginal import GridWarning, grid_estimate, grid_sums
+from vae_edu.marginal import (
+    GridEstimate,
+    add,
+    at_nodes,
+    check_result,
+    grid_estimate,
+    grid_sums,
+    log_add,
+    warn_about,
+)
 
 Terms = dict[str, Tensor]
 
 
 class Elbo(NamedTuple):
-    """The two terms of L5, (B,) each, in nats: the bound is reconstruction − kl."""
+    """The two terms of L5, (B,) each, in nats: the bound is reconstruction − kl.
+
+    Attributes:
+        reconstruction: E_{z∼q(z|x)}[log p(x|z)].
+        kl: D_KL(q(z|x), p(z)).
+    """
 
     reconstruction: Tensor
     kl: Tensor
@@ -42,64 +54,118 @@ def elbo(
     *,
     q: Encode | None = None,
     analytic: bool = True,
+    memory: int | None = None,
 ) -> Elbo:
     """L5: E_{z∼q(z|x)}[log p(x|z)] and D_KL(q(z|x), p(z)), whose difference bounds log p(x) from below.
 
-    The expectation is the mean over `samples` draws, with gradients through them where q allows it.
-    analytic: the KL divergence in closed form; otherwise E_q[log q(z|x) − log p(z)] over the same draws.
-    x: (B, …). q: images → a distribution over z; model.encode without it.
+    The expectation is the mean over `samples` draws, with gradients through them if q allows it. Gradients
+    need everything that was computed, so with them memory grows beyond the limit.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        samples: draws of z for each image.
+        q: images → a distribution over z; default: model.encode.
+        analytic: take the KL divergence in closed form; otherwise E_q[log q(z|x) − log p(z)] over the same
+            draws.
+        memory: bytes of intermediate results at a time.
+
+    Raises:
+        ValueError: images that do not fit the model, or samples below 1.
+        NotImplementedError: analytic, but no closed form is known for this q.
+        FloatingPointError: a term is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
-    return _elbo(model, x, samples, q or model.encode, analytic)
+
+    def share_of_mean(block: Block, start: int, stop: int) -> Tensor:
+        terms = terms_of_the_bound(model, block.x, block.q, stop - start, analytic=analytic)
+        return (stop - start) / samples * torch.stack(terms)  # (2, b)
+
+    terms = over_codes(share_of_mean, x, samples, add, encode=q or model.encode, memory=memory)
+    return Elbo(*check_result(terms, "the bound"))
+
+
+def terms_of_the_bound(
+    model: LatentVariableModel, x: Tensor, q: Distribution, samples: int = 1, *, analytic: bool = True
+) -> Elbo:
+    """The two terms of L5 as training computes them: all at once, and without any check.
+
+    E_{z∼q(z|x)}[log p(x|z)] ≈ (1/K) Σₖ log p(x|zₖ) with zₖ = μ + σ εₖ, and D_KL(q(z|x), p(z)).
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        q: q(z|x), of batch shape (B,).
+        samples: K.
+        analytic: take the KL divergence in closed form, and not as a mean over the same draws.
+
+    Raises:
+        NotImplementedError: analytic, but no closed form is known for this q.
+    """
+    z, prior = sample(q, samples), model.prior()  # z: (K, B, latent_dim)
+    reconstruction = model.decode(z).log_prob(x).mean(0)
+    kl = kl_in_closed_form(q, prior) if analytic else (q.log_prob(z) - prior.log_prob(z)).mean(0)
+    return Elbo(reconstruction, kl)
+
+
+def kl_in_closed_form(q: Distribution, prior: Distribution) -> Tensor:
+    """D_KL(q, p(z)) by the formula that PyTorch has for the pair.
+
+    Raises:
+        NotImplementedError: it has none; the message says what to do.
+    """
+    try:
+        return kl_divergence(q, prior)
+    except NotImplementedError as error:
+        raise NotImplementedError(
+            f"no closed form is known for the KL divergence of {q} from {prior}: use elbo(…, analytic=False)."
+        ) from error
 
 
 def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
-    """−E_{z∼q(z|x)}[log p(x|z)] + β D_KL(q(z|x), p(z)) with one sample, a loss for `vae_edu.train.fit`: (B,).
+    """−E_{z∼q(z|x)}[log p(x|z)] + β D_KL(q(z|x), p(z)) with one sample, a loss for `vae_edu.train.fit`.
 
-    beta: 1 gives −L5, the loss of a VAE; any other β that of a β-VAE (Higgins et al. 2017), where β > 1
-        is a looser bound and β < 1 none. Raises ValueError where it is negative or not finite.
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        beta: 1 gives −L5, the loss of a VAE; any other β that of a β-VAE (Higgins et al. 2017). With β > 1
+            it is a looser bound, with β < 1 no bound.
+
+    Returns:
+        (B,), in nats.
+
+    Raises:
+        ValueError: beta is negative or not finite.
     """
     if not 0 <= beta < math.inf:
         raise ValueError(f"beta = {beta!r} must be 0 or above and finite; 1 gives the bound.")
-    reconstruction, kl = _elbo(model, x, 1, model.encode, analytic=True)
+    reconstruction, kl = terms_of_the_bound(model, x, model.encode(x))
     return beta * kl - reconstruction
 
 
 def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
-    """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from grey x in [0, 1]: (B,).
+    """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from gray x in [0, 1]: (B,).
 
-    Raises ValueError for pixels outside [0, 1], and as `negative_elbo` does.
+    Raises:
+        ValueError: pixels outside [0, 1], or a beta that `negative_elbo` refuses.
     """
     return negative_elbo(model, draw_binary(x), beta)
 
 
 def draw_binary(x: Tensor) -> Tensor:
-    """x_b ∼ Bernoulli(x), pixel by pixel, for grey x in [0, 1], of its shape and dtype.
+    """x_b ∼ Bernoulli(x), pixel by pixel, for gray x in [0, 1], of its shape and dtype.
 
-    Stochastic binarization (Salakhutdinov & Murray 2008), called dynamic where it is done in every step
-    (Burda et al. 2016). Raises ValueError for pixels outside [0, 1].
+    Stochastic binarization (Salakhutdinov & Murray 2008); Burda et al. (2016) draw anew in every step.
+
+    Raises:
+        ValueError: pixels outside [0, 1].
     """
-    if checking() and not ((x >= 0) & (x <= 1)).all():
-        raise ValueError("a grey pixel is the probability of a 1: give pixels in [0, 1], without NaN.")
-    like = {"dtype": x.dtype, "device": x.device}
-    uniform = torch.rand(x.shape, **like)
-    return (uniform < x).to(x)
-
-
-def _elbo(model: LatentVariableModel, x: Tensor, samples: int, q: Encode, analytic: bool) -> Elbo:
-    posterior, prior = q(x), model.prior()
-    z = sample(posterior, samples)  # (K, B, latent_dim)
-    reconstruction = model.decode(z).log_prob(x).mean(0)
-    if not analytic:
-        return Elbo(reconstruction, (posterior.log_prob(z) - prior.log_prob(z)).mean(0))
-    try:
-        return Elbo(reconstruction, kl_divergence(posterior, prior))
-    except NotImplementedError as error:
-        raise NotImplementedError(
-            f"no closed form is known for the KL divergence of {posterior} from {prior}: "
-            "use elbo(…, analytic=False)."
-        ) from error
+    check_pixels(
+        lambda: (x >= 0) & (x <= 1),
+        "a gray pixel is the probability of a 1: give pixels in [0, 1], without NaN.",
+    )
+    return (torch.rand_like(x) < x).to(x)
 
 
 @torch.no_grad()
@@ -113,53 +179,74 @@ def derivation(
     seed: int = 0,
     memory: int | None = None,
 ) -> dict[str, Terms]:
-    """The lines D1 … D6 for every image: label → term → (B,), in nats. Each line's terms add up to log p(x).
+    """The lines D1 … D6 for every image. Each line's terms add up to log p(x).
 
-    D1 to D3 are taken at one z (B, latent_dim) for each image, drawn from q(z|x) where none is given,
-    and D4 averages D3 over z ∼ q. The expectations of D4 and D5 are sums over the nodes of a grid,
-    weighted by q. D6 has the KL divergence to the prior in closed form, where there is one, and the
-    one to the posterior from two densities on the grid.
-    x: (B, …). grid: 240 points a side on [−5, 5]² without one. q: model.encode without it.
-    Raises ValueError for images or a grid that do not fit. Warns (`GridWarning`) where the grid is too
-    coarse or too small for p(z|x), and for q too, whose density on it must add up to 1 within 0.001.
+    D1 to D3 hold at any z; they are taken at one z for each image. D4 averages D3 over z ∼ q(z|x). The
+    expectations of D4 and D5 are sums over the nodes of a grid, weighted by q. D6 takes the KL divergence
+    from the prior in closed form if there is one, and the one from the posterior from the two densities on
+    the grid.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        q: images → a distribution over z; default: model.encode.
+        z: (B, latent_dim), the codes of D1 to D3; default: one draw from q(z|x) for each image.
+        seed: fixes this draw.
+        memory: bytes of intermediate results at a time.
+
+    Returns:
+        label → term → (B,), in nats.
+
+    Raises:
+        ValueError: images, codes or a grid that do not fit the model.
+        FloatingPointError: log p(x) is NaN.
+
+    Warns:
+        GridWarning: the grid is too coarse or too small for p(z|x), or for q, whose density on it must add
+            up to 1 within 0.001.
     """
-    q = q or model.encode
+    grid = grid or Grid()
     check_images(model, x)
+    check_grid(model, grid)
+    encode = q or model.encode
+    proposal, prior = encode(x), model.prior()
     if z is None:
         with random_stream(whole_number("seed", seed, 0)):
-            z = q(x).sample()
+            z = proposal.sample()
     check_codes(model, x, z)
-    mass, reconstruction, to_prior, gap, log_p_x = _on_grid(model, x, grid, q, memory)
-    likelihood, prior, log_q = model.decode(z).log_prob(x), model.prior().log_prob(z), q(x).log_prob(z)
-    posterior = model.log_joint(x, z) - log_p_x
+    log_likelihood, log_prior, log_q = model.decode(z).log_prob(x), prior.log_prob(z), proposal.log_prob(z)
+    means = _means_under_q(model, x, grid, encode, memory)
+    warn_about(means.problems())
+    log_posterior = log_likelihood + log_prior - means.log_p_x
     try:
-        kl = kl_divergence(q(x), model.prior())
+        kl = kl_divergence(proposal, prior)
     except NotImplementedError:  # no closed form
-        kl = to_prior
+        kl = means.to_prior
     return {
-        "D1": {"log p(x|z)": likelihood, "log p(z)": prior, "-log p(z|x)": -posterior},
+        "D1": {"log p(x|z)": log_likelihood, "log p(z)": log_prior, "-log p(z|x)": -log_posterior},
         "D2": {
-            "log p(x|z)": likelihood,
-            "log p(z)": prior,
+            "log p(x|z)": log_likelihood,
+            "log p(z)": log_prior,
             "log q(z|x)": log_q,
-            "-log p(z|x)": -posterior,
+            "-log p(z|x)": -log_posterior,
             "-log q(z|x)": -log_q,
         },
         "D3": {
-            "log p(x|z)": likelihood,
-            "-log q(z|x)/p(z)": prior - log_q,
-            "log q(z|x)/p(z|x)": log_q - posterior,
+            "log p(x|z)": log_likelihood,
+            "-log q(z|x)/p(z)": log_prior - log_q,
+            "log q(z|x)/p(z|x)": log_q - log_posterior,
         },
-        "D4": {"E[log p(x)]": mass * log_p_x},
+        "D4": {"E[log p(x)]": means.mass * means.log_p_x},
         "D5": {
-            "E[log p(x|z)]": reconstruction,
-            "-E[log q(z|x)/p(z)]": -to_prior,
-            "E[log q(z|x)/p(z|x)]": gap,
+            "E[log p(x|z)]": means.reconstruction,
+            "-E[log q(z|x)/p(z)]": -means.to_prior,
+            "E[log q(z|x)/p(z|x)]": means.to_posterior,
         },
         "D6": {
-            "E[log p(x|z)]": reconstruction,
+            "E[log p(x|z)]": means.reconstruction,
             "-KL(q(z|x), p(z))": -kl,
-            "KL(q(z|x), p(z|x))": gap,
+            "KL(q(z|x), p(z|x))": means.to_posterior,
         },
     }
 
@@ -176,54 +263,69 @@ def gap(
     """D_KL(q(z|x), p(z|x)), the term that L5 drops, as a sum over a grid: (B,), in nats.
 
     Both densities are evaluated on the nodes; nothing is taken as the difference of the other terms.
-    Arguments, errors and warnings as in `derivation`.
+    Arguments, errors and warnings are those of `derivation`.
     """
-    return _on_grid(model, x, grid, q or model.encode, memory).gap
-
-
-class _OnGrid(NamedTuple):
-    """Sums over the nodes of q · cell times 1, log p(x|z), log q/p(z), log q/p(z|x); and log p(x)."""
-
-    mass: Tensor
-    reconstruction: Tensor
-    to_prior: Tensor
-    gap: Tensor
-    log_p_x: Tensor
-
-
-def _on_grid(
-    model: LatentVariableModel, x: Tensor, grid: Grid | None, q: Encode, memory: int | None
-) -> _OnGrid:
     grid = grid or Grid()
     check_images(model, x)
     check_grid(model, grid)
-    prior, q = model.prior(), encoder(model, q)
+    means = _means_under_q(model, x, grid, q or model.encode, memory)
+    warn_about(means.problems())
+    return means.to_posterior
 
-    def work(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
-        likelihood = log_likelihoods(model.decode(z), images).double()  # (k, b)
-        log_prior, log_q = prior.log_prob(z)[:, None].double(), log_likelihoods(q(images), z).T.double()
-        weight = (log_q + grid.log_cell).exp()
-        ratio = log_q - log_prior
-        sums = [
-            torch.where(weight > 0, weight * term, 0).sum(0)
-            for term in (likelihood, ratio, ratio - likelihood)
-        ]
-        means = torch.stack([weight.sum(0), *sums])  # (4, b)
-        return grid_sums(likelihood + log_prior, grid, start, stop), means
 
-    def combine(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        return torch.logaddexp(one[0], two[0]), one[1] + two[1]
+class _Means(NamedTuple):
+    """Expectations under q(z|x) as sums over the nodes of a grid, all (B,) float64, in nats.
 
-    blocks = [reduce(combine, part) for part in in_chunks(work, x, len(grid), memory)]
-    integrals, means = (torch.cat(columns, dim=1) for columns in zip(*blocks, strict=True))
-    log_p_x = grid_estimate(integrals, grid, stacklevel=5).log_p_x
-    mass, reconstruction, to_prior, to_joint = means
-    if not ((mass - 1).abs() < 1e-3).all():
-        warnings.warn(
-            f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points where q "
-            "is narrow, radius where it lies outside.",
-            GridWarning,
-            stacklevel=4,
-        )
-    return _OnGrid(mass, reconstruction, to_prior, to_joint + mass * log_p_x, log_p_x)
+    Attributes:
+        estimate: log p(x), from the same nodes.
+        mass: E_q[1], which is 1 if the grid fits q.
+        reconstruction: E_q[log p(x|z)].
+        to_prior: E_q[log q(z|x)/p(z)].
+        to_posterior: E_q[log q(z|x)/p(z|x)].
+    """
+
+    estimate: GridEstimate
+    mass: Tensor
+    reconstruction: Tensor
+    to_prior: Tensor
+    to_posterior: Tensor
+
+    @property
+    def log_p_x(self) -> Tensor:
+        return self.estimate.log_p_x
+
+    def problems(self) -> list[str]:
+        """What is wrong with the grid for these images and for q, one sentence each."""
+        found, mass = self.estimate.problems(), self.mass
+        if not ((mass - 1).abs() < 1e-3).all():
+            found.append(
+                f"on the grid q(z|x) adds up to {mass.min():.4g} … {mass.max():.4g}, not 1: raise points if "
+                "q is narrow, radius if it lies outside."
+            )
+        return found
+
+
+def _means_under_q(
+    model: LatentVariableModel, x: Tensor, grid: Grid, encode: Encode, memory: int | None
+) -> _Means:
+    """Each mean is Σ q(z|x) · cell · term over the nodes z."""
+    prior = model.prior()
+
+    def sums_of_chunk(block: Block, start: int, stop: int) -> Tensor:
+        z, log_likelihood, log_prior = at_nodes(model, prior, grid, block.x, start, stop)
+        log_likelihood, log_prior = log_likelihood.double(), log_prior.double()
+        log_q = log_likelihoods(block.q, z).T.double()  # (k, b)
+        weight, ratio = (log_q + grid.log_cell).exp(), log_q - log_prior
+        terms = (log_likelihood, ratio, ratio - log_likelihood)
+        means = [torch.where(weight > 0, weight * term, 0).sum(0) for term in terms]
+        integrals = grid_sums(log_likelihood + log_prior, grid, start, stop)  # (3, b)
+        return torch.cat([integrals, torch.stack([weight.sum(0), *means])])  # (7, b)
+
+    def combine(parts: Iterator[Tensor]) -> Tensor:
+        chunks = list(parts)
+        return torch.cat([log_add(part[:3] for part in chunks), add(part[3:] for part in chunks)])
+
+    totals = over_codes(sums_of_chunk, x, len(grid), combine, encode=encode, memory=memory)
+    estimate = grid_estimate(totals[:3], grid)
+    mass, reconstruction, to_prior, to_joint = totals[3:]
+    return _Means(estimate, mass, reconstruction, to_prior, to_joint + mass * estimate.log_p_x)

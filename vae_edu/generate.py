@@ -11,7 +11,13 @@ from vae_edu.interface import LatentVariableModel
 
 
 class Drawn(NamedTuple):
-    """Codes z (…, latent_dim), the means of p(x|z) and samples x of it, both (…, C, H, W)."""
+    """What was drawn.
+
+    Attributes:
+        z: codes (…, latent_dim).
+        mean: the means of p(x|z), (…, C, H, W).
+        x: samples of p(x|z), (…, C, H, W).
+    """
 
     z: Tensor
     mean: Tensor
@@ -22,8 +28,16 @@ class Drawn(NamedTuple):
 def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
     """Section 7: 1. z ∼ p(z); 2. the decoder gives p(x|z); 3. x ∼ p(x|z), n times.
 
-    Papers mostly show the mean of step 2, which is smooth; the sample of step 3 is the data that
-    the model stands for. Raises ValueError for n below 1.
+    Papers mostly show the mean of step 2, which is smooth; the sample of step 3 is the data that the model
+    stands for.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        n: how many.
+        seed: fixes the draws.
+
+    Raises:
+        ValueError: n below 1.
     """
     n = whole_number("n", n, 1)
     with random_stream(whole_number("seed", seed, 0)):
@@ -34,12 +48,20 @@ def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
 
 @torch.no_grad()
 def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
-    """A 2-D latent space as pictures: p(x|z) at points × points codes that share N(0, I) out evenly.
+    """A 2-D latent space as pictures: p(x|z) at points × points codes, evenly spread over N(0, I).
 
-    Row i and column j hold z = (Φ⁻¹(uⱼ), Φ⁻¹(1 − uᵢ)) at the middles u of equal parts of [0, 1], so that
-    z_1 grows to the right, z_2 upwards, and each picture stands for as much of the prior as any other.
-    Returns z (points, points, 2), mean and x (points, points, C, H, W), x drawn with seed 0.
-    Raises ValueError for a model whose codes are not 2-D.
+    Row i and column j hold z = (Φ⁻¹(uⱼ), Φ⁻¹(1 − uᵢ)) at the middles u of equal parts of [0, 1]. So z₁ grows
+    to the right, z₂ upwards, and each picture stands for as much of the prior as any other.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        points: pictures along each side.
+
+    Returns:
+        z (points, points, 2), mean and x (points, points, C, H, W), x drawn with seed 0.
+
+    Raises:
+        ValueError: a model whose codes are not 2-D.
     """
     points, prior = whole_number("points", points, 1), model.prior()
     if prior.event_shape != (2,):

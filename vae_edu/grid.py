@@ -9,16 +9,23 @@ from torch import Tensor
 from vae_edu.engine.arguments import whole_number
 
 Device = torch.device | None
-MOST = 10**8  # nodes; more than that is hours of work
+MOST_NODES = 10**8  # more than that is hours of work
 
 
 @dataclass(frozen=True)
 class Grid:
     """points^latent_dim equally spaced nodes z over the cube [−radius, radius]^latent_dim.
 
-    ∫ f(z) dz ≈ Σ f(z) · cell with cell = step^latent_dim. For smooth f that vanish at the border the
-    error falls faster than any power of the step (Trefethen & Weideman 2014).
-    Raises ValueError for numbers that make no grid, or for more nodes than can be summed.
+    ∫ f(z) dz ≈ Σ f(z) · cell with cell = step^latent_dim. For smooth f that vanish at the border the error
+    falls faster than any power of the step (Trefethen & Weideman 2014).
+
+    Attributes:
+        latent_dim: the dimensions of z.
+        points: nodes along each dimension, at least 4.
+        radius: the cube reaches from −radius to radius in each dimension.
+
+    Raises:
+        ValueError: numbers that make no grid, or more nodes than can be summed.
     """
 
     latent_dim: int = 2
@@ -30,7 +37,7 @@ class Grid:
         whole_number("points", self.points, 4)
         if not 0 < self.radius < math.inf:
             raise ValueError(f"radius = {self.radius!r} must be a number above 0; 5 holds all of N(0, I).")
-        if self.latent_dim * math.log(self.points) > math.log(MOST):
+        if self.latent_dim * math.log(self.points) > math.log(MOST_NODES):
             raise ValueError(
                 f"{self.points} points in each of {self.latent_dim} dimensions are "
                 f"10^{self.latent_dim * math.log10(self.points):.0f} nodes, too many to sum over: "

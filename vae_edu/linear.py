@@ -12,10 +12,16 @@ class LinearGaussian:
     """x = W z + b + σ ε with z ∼ N(0, I) and ε ∼ N(0, I): a VAE with a linear decoder (float64).
 
     p(x) = N(b, W Wᵀ + σ² I) and p(z|x) = N(M⁻¹ Wᵀ (x − b), σ² M⁻¹), with M = Wᵀ W + σ² I
-    (Tipping & Bishop 1999, "Probabilistic principal component analysis"). It has what a `VAE` has,
-    so every function of the maths runs on it too and can be compared with the truth.
+    (Tipping & Bishop 1999, "Probabilistic principal component analysis"). It has what a `VAE` has, so every
+    function of the maths runs on it too and can be compared with the truth.
 
-    W: (pixels, latent_dim). b: the mean image, of any shape with that many pixels. sigma: above 0.
+    Args:
+        W: (pixels, latent_dim).
+        b: the mean image, of any shape with that many pixels.
+        sigma: above 0.
+
+    Raises:
+        ValueError: shapes that do not fit, or numbers that are not finite.
     """
 
     def __init__(self, W: Tensor, b: Tensor, sigma: float | Tensor):
@@ -33,9 +39,16 @@ class LinearGaussian:
     def fit(cls, x: Tensor, latent_dim: int) -> "LinearGaussian":
         """The maximum-likelihood W, b, σ for images x (N, …), in closed form (Tipping & Bishop 1999).
 
-        b is the mean image; with the eigenvalues λ₁ ≥ λ₂ ≥ … and eigenvectors U of the covariance,
-        σ² is the mean of those left out, and W = U (Λ − σ² I)^½ of the first latent_dim.
-        Raises ValueError where nothing is left out: σ would be 0 and the likelihood infinite.
+        b is the mean image. With the eigenvalues λ₁ ≥ λ₂ ≥ … and eigenvectors U of the covariance, σ² is the
+        mean of the eigenvalues that are left out, and W = U (Λ − σ² I)^½ of the first latent_dim.
+
+        Args:
+            x: images (N, …).
+            latent_dim: the dimensions of z.
+
+        Raises:
+            ValueError: nothing is left out, so that σ would be 0 and the likelihood infinite, or x holds no
+                images, NaN or infinity.
         """
         flat, latent_dim = x.flatten(1).double(), whole_number("latent_dim", latent_dim, 1)
         pixels = flat.shape[1]
@@ -60,13 +73,13 @@ class LinearGaussian:
         return diagonal_gaussian(zero, zero)
 
     def encode(self, x: Tensor) -> MultivariateNormal:
-        """The exact posterior p(z|x), where a VAE has only an approximation. x: (…, *b.shape)."""
+        """The exact posterior p(z|x); a VAE has only an approximation. x: ``(…, *b.shape)``."""
         M = self.W.T @ self.W + self.sigma**2 * torch.eye(self.latent_dim).to(self.W)
         mean = (x.double() - self.b).flatten(x.dim() - self.b.dim()) @ torch.linalg.solve(M, self.W.T).T
         return MultivariateNormal(mean, precision_matrix=M / self.sigma**2)
 
     def decode(self, z: Tensor) -> Independent:
-        """p(x|z) = N(W z + b, σ² I). z: (…, latent_dim); a draw is (…, *b.shape)."""
+        """p(x|z) = N(W z + b, σ² I). z: (…, latent_dim); a draw is ``(…, *b.shape)``."""
         mean = (z.to(self.W) @ self.W.T).unflatten(-1, self.b.shape) + self.b
         return diagonal_gaussian(mean, (2 * self.sigma.log()).expand_as(mean), self.b.dim())
 
@@ -75,6 +88,6 @@ class LinearGaussian:
         return self.decode(z).log_prob(x) + self.prior().log_prob(z)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x), the integral L2 in closed form, in nats per image. x: (…, *b.shape)."""
+        """log p(x), the integral L2 in closed form, in nats per image. x: ``(…, *b.shape)``."""
         marginal = LowRankMultivariateNormal(self.b.flatten(), self.W, (self.sigma**2).expand(self.b.numel()))
         return marginal.log_prob(x.double().flatten(x.dim() - self.b.dim()))

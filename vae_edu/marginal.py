@@ -1,42 +1,40 @@
-"""The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by chance or on a grid.
+"""The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by sampling or on a grid.
 
-Everything stays in the log domain, in nats per image, and in chunks of at most `memory` bytes, without it
-`vae_edu.engine.chunks.MEMORY`.
+All values stay in the log domain, in nats per image. The work is done in chunks of at most `memory` bytes;
+default: `vae_edu.engine.memory.MEMORY`.
 """
 
 import math
 import warnings
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vae_edu.engine.arguments import whole_number
-from vae_edu.engine.chunks import in_chunks
-from vae_edu.engine.randomness import random_stream, sample
+from vae_edu.engine.chunks import Block, over_codes
+from vae_edu.engine.randomness import sample
 from vae_edu.grid import Grid
-from vae_edu.interface import (
-    Encode,
-    LatentVariableModel,
-    check_grid,
-    check_images,
-    encoder,
-    log_likelihoods,
-)
+from vae_edu.interface import Encode, LatentVariableModel, check_grid, check_images, log_likelihoods
 
-TOO_COARSE, TOO_SMALL = 0.05, 1e-3  # an error in nats, and a share of the posterior, that deserve a warning
+COARSE_ERROR = 0.05  # an error in nats that deserves a warning
+BORDER_SHARE = 1e-3  # a share of the posterior near the border that deserves a warning
+WEIGHT_BYTES = (
+    4 * 8
+)  # for each log weight that is kept: itself in float64, and copies while they are combined
 
 
 class SampleEstimate(NamedTuple):
     """log p(x) from K samples, all (B,).
 
-    log_p_x: the estimate, in nats. On average it lies below the truth.
-    standard_error: of log_p_x, from the spread of the K weights; infinite where K = 1. It knows only
-        what the samples have seen: with few effective samples it is far too small.
-    effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992).
+    Attributes:
+        log_p_x: the estimate, in nats. On average it lies below the truth.
+        standard_error: of log_p_x, from the spread of the K weights; infinite if K = 1. It knows only what
+            the samples have seen: with few effective samples it is far too small.
+        effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992).
     """
 
     log_p_x: Tensor
@@ -47,13 +45,30 @@ class SampleEstimate(NamedTuple):
 class GridEstimate(NamedTuple):
     """log p(x) from a grid, all (B,).
 
-    log_p_x: in nats. error: how far it moves at half the resolution, without every second node.
-    border: the share of the posterior p(z|x) near the border, in the outer twentieth of the radius.
+    Attributes:
+        log_p_x: in nats.
+        error: how far it moves at half the resolution, with every second node only, in nats.
+        border: the share of the posterior p(z|x) near the border, in the outer twentieth of the radius.
     """
 
     log_p_x: Tensor
     error: Tensor
     border: Tensor
+
+    def problems(self) -> list[str]:
+        """What is wrong with the grid for these images, one sentence each; nothing if it fits."""
+        found = []
+        if not (self.error < COARSE_ERROR).all():
+            found.append(
+                "the grid is too coarse: at half its resolution log p(x) moves by up to "
+                f"{self.error.max():.2g} nats; raise points."
+            )
+        if not (self.border < BORDER_SHARE).all():
+            found.append(
+                f"the grid is too small: up to {self.border.max():.2g} of the posterior lies near its "
+                "border; raise radius."
+            )
+        return found
 
 
 class GridWarning(UserWarning):
@@ -66,15 +81,25 @@ def monte_carlo(
 ) -> SampleEstimate:
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), shared between the images.
 
-    x: (B, …). samples: K. Raises ValueError for images that do not fit, or K below 1.
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        samples: K.
+        seed: fixes the samples.
+        memory: bytes of intermediate results at a time.
+
+    Raises:
+        ValueError: images that do not fit the model, or K below 1.
+        FloatingPointError: an estimate is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
 
-    def log_weights(x: Tensor, k: int) -> Tensor:
-        return log_likelihoods(model.decode(model.prior().sample((k,))), x)  # (k, b)
+    def log_weights(block: Block, start: int, stop: int) -> Tensor:
+        z = model.prior().sample((stop - start,))
+        return log_likelihoods(model.decode(z), block.x)  # (k, b)
 
-    return _estimate(log_weights, x, samples, seed, memory)
+    return _estimate(log_weights, x, samples, None, seed, memory)
 
 
 @torch.no_grad()
@@ -90,23 +115,54 @@ def importance_sampling(
 ) -> SampleEstimate:
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x) with K samples zₖ ∼ q(z|x), new ones for every image.
 
-    Its mean over the samples is the importance-weighted bound for K (Burda et al. 2016): the ELBO for
-    K = 1, and closer to log p(x) for each larger K.
-    x: (B, …). samples: K. q: images → the proposal, one row each; model.encode without it.
-    progress: whether to show a bar. Raises ValueError for images that do not fit, or K below 1.
+    Its mean over the samples is the importance-weighted bound for K (Burda et al. 2016): the ELBO for K = 1,
+    and closer to log p(x) for each larger K.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        samples: K.
+        q: images → the proposal, one row each; default: model.encode.
+        seed: fixes the samples.
+        memory: bytes of intermediate results at a time.
+        progress: whether to show a bar.
+
+    Raises:
+        ValueError: images that do not fit the model, or K below 1.
+        FloatingPointError: an estimate is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
-    q = encoder(model, q)
-    return _estimate(lambda x, k: log_importance_weights(model, x, k, q), x, samples, seed, memory, progress)
+
+    def log_weights(block: Block, start: int, stop: int) -> Tensor:
+        return log_weights_from(block.q, model, block.x, stop - start)
+
+    return _estimate(log_weights, x, samples, q or model.encode, seed, memory, progress)
 
 
 def log_importance_weights(
     model: LatentVariableModel, x: Tensor, samples: int, q: Encode | None = None
 ) -> Tensor:
-    """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x): (samples, B). Has gradients."""
-    proposal = (q or model.encode)(x)
-    z = sample(proposal, whole_number("samples", samples, 1))  # (K, B, latent_dim)
+    """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x), with gradients.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        samples: K.
+        q: images → the proposal, one row each; default: model.encode.
+
+    Returns:
+        (K, B), in nats.
+
+    Raises:
+        ValueError: K below 1.
+    """
+    return log_weights_from((q or model.encode)(x), model, x, whole_number("samples", samples, 1))
+
+
+def log_weights_from(proposal: Distribution, model: LatentVariableModel, x: Tensor, samples: int) -> Tensor:
+    """`log_importance_weights` from q(z|x) itself, of batch shape (B,): (K, B), in nats."""
+    z = sample(proposal, samples)  # (K, B, latent_dim)
     return model.log_joint(x, z) - proposal.log_prob(z)
 
 
@@ -121,89 +177,141 @@ def quadrature(
 ) -> GridEstimate:
     """log p(x) ≈ log Σ p(x|z) p(z) · cell over the nodes z of a grid: the integral L2 as a sum.
 
-    x: (B, …). grid: of the model's latent dimension; 240 points a side on [−5, 5]² without one.
-    Warns (`GridWarning`) where the grid is too coarse (an error above 0.05 nats, most of which is that
-    of the half resolution) or too small (a thousandth of the posterior near its border).
-    Raises ValueError for images or a grid that do not fit.
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: images (B, …).
+        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: bytes of intermediate results at a time.
+
+    Raises:
+        ValueError: images or a grid that do not fit the model.
+        FloatingPointError: an estimate is NaN.
+
+    Warns:
+        GridWarning: the grid is too coarse (an error above 0.05 nats, most of which is that of the half
+            resolution) or too small (a thousandth of the posterior near its border).
     """
     grid = grid or Grid()
     check_images(model, x)
     check_grid(model, grid)
+    estimate = integral(model, x, grid, memory)
+    warn_about(estimate.problems())
+    return estimate
+
+
+def integral(model: LatentVariableModel, x: Tensor, grid: Grid, memory: int | None = None) -> GridEstimate:
+    """The sum of `quadrature`, without its checks and warnings."""
     prior = model.prior()
 
-    def work(images: Tensor, start: int, stop: int) -> Tensor:
-        z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
-        log_joint = log_likelihoods(model.decode(z), images) + prior.log_prob(z)[:, None]
-        return grid_sums(log_joint, grid, start, stop)
+    def log_sums(block: Block, start: int, stop: int) -> Tensor:
+        nodes = at_nodes(model, prior, grid, block.x, start, stop)
+        return grid_sums(nodes.log_likelihood + nodes.log_prior, grid, start, stop)
 
-    parts = in_chunks(work, x, len(grid), memory)
-    return grid_estimate(torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1), grid)
+    return grid_estimate(over_codes(log_sums, x, len(grid), log_add, memory=memory), grid)
 
 
-def check_result(log_p_x: Tensor) -> Tensor:
-    """log_p_x, where none of it is NaN. Raises FloatingPointError, in one sentence, where some is."""
-    if log_p_x.isnan().any():
-        raise FloatingPointError(
-            "log p(x) is not a number: the model's distributions are not finite; train again with a lower lr."
-        )
-    return log_p_x
+class Nodes(NamedTuple):
+    """Some nodes of a grid.
+
+    Attributes:
+        z: the nodes (k, latent_dim).
+        log_likelihood: log p(x|z), (k, B), in nats.
+        log_prior: log p(z), (k, 1), in nats.
+    """
+
+    z: Tensor
+    log_likelihood: Tensor
+    log_prior: Tensor
+
+
+def at_nodes(
+    model: LatentVariableModel, prior: Distribution, grid: Grid, x: Tensor, start: int, stop: int
+) -> Nodes:
+    """The two factors of p(x, z) for images x (B, …) at the nodes start … stop of a grid."""
+    z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
+    return Nodes(z, log_likelihoods(model.decode(z), x), prior.log_prob(z)[:, None])
+
+
+def log_add(parts: Iterator[Tensor]) -> Tensor:
+    """log Σ exp of tensors of one shape, element by element."""
+    return reduce(torch.logaddexp, parts)
+
+
+def add(parts: Iterator[Tensor]) -> Tensor:
+    """Σ of tensors of one shape, element by element."""
+    return reduce(torch.add, parts)
 
 
 def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
-    """log Σ p(x, z) over nodes start … stop, from its values there, (k, B).
+    """log Σ p(x, z) over the nodes start … stop, over every second one, and over those near the border.
 
-    Returns (3, B) float64: over all of these nodes, over every second one, over those near the border. A sum
-    that is smaller than float32 goes, 10⁻³⁸ of the largest value, is 0 and its logarithm −∞.
+    A sum that is smaller than float32 goes, 10⁻³⁸ of the largest value, is 0 and its logarithm −∞.
+
+    Args:
+        log_joint: log p(x, z) at these nodes, (k, B).
+        grid: the grid.
+        start: the first node.
+        stop: the first node after the last one.
+
+    Returns:
+        (3, B) float64.
     """
     second = (grid.places(start, stop, log_joint.device) % 2 == 0).all(1)
     edge = (grid.nodes(start, stop, log_joint.device).abs() >= 0.95 * grid.radius).any(1)
     largest = log_joint.amax(0).clamp(min=torch.finfo(log_joint.dtype).min)  # −∞ − −∞ would be NaN
-    which = torch.stack([torch.ones_like(edge), second, edge]).to(log_joint)  # (3, k)
-    return (which @ (log_joint - largest).exp_()).double().log() + largest.double()
+    selections = torch.stack([torch.ones_like(edge), second, edge]).to(log_joint)  # (3, k)
+    return (selections @ (log_joint - largest).exp_()).double().log() + largest.double()
 
 
-def grid_estimate(sums: Tensor, grid: Grid, stacklevel: int = 4) -> GridEstimate:
-    """log p(x) from the `grid_sums` over the whole grid, (3, B), with a warning where it needs one.
-
-    stacklevel: which caller the warning names, as `warnings.warn` counts them.
-    """
+def grid_estimate(sums: Tensor, grid: Grid) -> GridEstimate:
+    """log p(x) from the `grid_sums` over the whole grid, (3, B)."""
     total, coarse, border = check_result(sums)
     error = (coarse + grid.latent_dim * math.log(2) - total).abs()  # with cells 2^latent_dim as large
-    estimate = GridEstimate(total + grid.log_cell, error, (border - total).exp())
-    if not (estimate.error < TOO_COARSE).all():
-        warnings.warn(
-            f"the grid is too coarse: at half its resolution log p(x) moves by up to {error.max():.2g} nats; "
-            "raise points.",
-            GridWarning,
-            stacklevel=stacklevel,
+    return GridEstimate(total + grid.log_cell, error, (border - total).exp())
+
+
+def check_result(values: Tensor, what: str = "log p(x)") -> Tensor:
+    """The values, if none of them is NaN.
+
+    Raises:
+        FloatingPointError: some are; the message says what they should be.
+    """
+    if values.isnan().any():
+        raise FloatingPointError(
+            f"{what} is not a number: the model's distributions are not finite; train again with a lower lr."
         )
-    if not (estimate.border < TOO_SMALL).all():
+    return values
+
+
+def warn_about(problems: list[str]) -> None:
+    """Give each problem as a `GridWarning` at the line that called the function of the lecture.
+
+    To be called from the body of that function, which must be decorated with `torch.no_grad`.
+    """
+    for problem in problems:
         warnings.warn(
-            f"the grid is too small: up to {estimate.border.max():.2g} of the posterior lies near its "
-            "border; raise radius.",
-            GridWarning,
-            stacklevel=stacklevel,
-        )
-    return estimate
+            problem, GridWarning, stacklevel=4
+        )  # from here: the function, its decorator, its caller
 
 
 def _estimate(
-    log_weights: Callable[[Tensor, int], Tensor],
+    log_weights: Callable[[Block, int, int], Tensor],
     x: Tensor,
     samples: int,
+    encode: Encode | None,
     seed: int,
     memory: int | None,
     progress: bool = False,
 ) -> SampleEstimate:
-    """From log_weights(images, k), (k, b), the logarithm of the mean weight and its standard error."""
+    """The logarithm of the mean weight and its standard error, from the log weights (k, b) of each chunk."""
 
-    def work(images: Tensor, start: int, stop: int) -> Tensor:
-        log_w = log_weights(images, stop - start).double()
+    def log_sums(block: Block, start: int, stop: int) -> Tensor:
+        log_w = log_weights(block, start, stop).double()
         return torch.stack([log_w.logsumexp(0), (2 * log_w).logsumexp(0)])  # (2, b)
 
-    chunks = closing(in_chunks(work, x, samples, memory, progress))  # and its bar, whatever happens
-    with random_stream(whole_number("seed", seed, 0)), chunks as parts:
-        total, squares = torch.cat([reduce(torch.logaddexp, part) for part in parts], dim=1)
+    total, squares = over_codes(
+        log_sums, x, samples, log_add, encode=encode, memory=memory, seed=seed, progress=progress
+    )
     effective = (2 * check_result(total) - squares).exp()
     if samples == 1:
         error = torch.full_like(total, math.inf)

@@ -19,30 +19,30 @@ EXAMPLES = """examples:
   torchrun --nproc-per-node=2 -m vae_edu train --data mnist --out model.pt
 
 python -m vae_edu train --help explains the options of train; the others have theirs."""
-TRAIN = """the file holds the model and all that training needs in order to go on; VAE.load reads it.
---resume takes every option that is not given from the file; only --epochs may change.
-Ctrl-C ends training after the step that it is in, and keeps what was learned.
-torchrun starts several processes, which share every batch; it wants --images in the place of --n."""
+TRAIN = """the file holds the model and what training needs to go on; VAE.load reads it.
+with --resume, options that are not given come from the file; only --epochs may change.
+Ctrl-C ends training after the current step, and keeps what was learned.
+torchrun starts several processes, which share every batch; it needs --images instead of --n."""
 EVALUATE = """the keys of --json: means over the images, in nats per image unless said otherwise
   elbo, reconstruction, kl      L5, E[log p(x|z)] and KL(q(z|x), p(z)), with 16 samples an image
   bits_per_dimension            -elbo / (pixels x ln 2), in bits; null for a Gaussian likelihood's density
   log_p_x                       by importance sampling from q(z|x)
-  log_p_x_sampling_error        what of its error the samples cause; too small where q misses a part
-  exact_log_p_x, gap            on a grid, and what the ELBO lacks of it; null beyond two latent dimensions
+  log_p_x_sampling_error        the part of its error due to the samples; too small if q misses a mode
+  exact_log_p_x, gap            on a grid, and how far the ELBO is below it; null beyond two dimensions
   ..._standard_error            the standard error over the images
   active_units                  latent dimensions whose mean of q(z|x) has a variance above 0.01
   images, latent_dim, data      what it was measured on; counts, and the name of the data"""
 REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of codes.
 784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every step; -log p(x) with 5000 samples.
-The paper's schedule of the learning rate takes 3280 epochs; with fewer it goes as far as they do.
+The paper's schedule of the learning rate takes 3280 epochs; a shorter training stops on the way.
 On a CPU the measurement takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
 GRADE = """SUBMISSIONS is a folder of notebooks, one a student, or the submitted/ folder of nbgrader.
-Beside grades.csv it writes grades_feedback/, a page for every student and lesson, and grades.json, with
-which it runs again only what has changed. The column "flags" says where a teacher should look before giving
-the marks: solutions that call, copy or read the package's own function. Students' code runs in processes
-of its own, without a network and with nothing to write to where the system allows that (Linux does)."""
-GRADEBOOK = """write the marks of a table that grade has made, perhaps with changes of yours, into nbgrader's
+It writes grades.csv, grades_feedback/ with a page for every student and lesson, and grades.json, so that the
+next run marks only what has changed. The column "flags" says where to look before giving the marks: at
+solutions that call, copy or read the package's own function. Students' code runs in separate processes,
+without a network and with nothing to write to, if the system allows that (Linux does)."""
+GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into nbgrader's
 gradebook, as manual scores. nbgrader must know the assignments: run its generate_assignment first."""
 DATA = "strokes, mnist, fashion_mnist, kmnist, or a folder of four IDX or .npy files"
 MODEL = "a file of train"
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
     def command(name: str, description: str, epilog: str | None = None) -> Parser:
         added = commands.add_parser(name, help=description, description=description, epilog=epilog)
-        added.add_argument("--device", help="cpu, cuda or cuda:1; CUDA where there is one without it")
+        added.add_argument("--device", help="cpu, cuda or cuda:1 (default: CUDA if there is one)")
         return added
 
     _add_train(command("train", "train a VAE and write it to a file", TRAIN))
@@ -118,7 +118,7 @@ def _add_train(parser: Parser) -> None:
     add("--latent-dim", type=_whole(1), help=f"dimensions of z (default: {Train.latent_dim})")
     add("--likelihood", choices=["bernoulli", "gaussian", "gaussian_one_sigma"])
     add("--binarize", choices=["half", "stochastic"], help="pixels are 1 from 0.5 on (default), or anew "
-        "in every step with their grey value for probability; for a Bernoulli likelihood")  # fmt: skip
+        "in every step with their grey value as probability; for a Bernoulli likelihood")  # fmt: skip
     add("--network", choices=["mlp", "cnn"])
     add("--hidden", type=_whole(1), nargs="+", help="widths, or channels (default: 500 500; cnn: 16 32)")
     add("--beta", type=float, help=f"weight of the KL divergence (default: {Train.beta:g}, the ELBO)")

@@ -11,7 +11,7 @@ from vae_edu import device
 from vae_edu.engine.arguments import channels_height_width, whole_number
 from vae_edu.engine.progress import progress_bar
 from vae_edu.engine.randomness import random_stream
-from vae_edu.engine.sync_checks import checking
+from vae_edu.engine.sync_checks import check_pixels
 
 State = tuple[Tensor, Tensor]  # an LSTM's memory of the pixels so far
 
@@ -20,14 +20,21 @@ class PixelRNN(nn.Module):
     """An LSTM reads black-and-white images pixel by pixel and says how likely the next pixel is a 1.
 
     The order is that of `flatten`: row after row, from the left. Before pixel t the LSTM gets the last
-    `recent` pixels, which without the argument reach back to the neighbours above it, and its own memory
-    of all the earlier ones. Each place in the image has an offset of its own, as the LSTM would
-    otherwise have to count in order to know where it is.
-    (After van den Oord et al. 2016, who run more elaborate LSTMs along rows and diagonals.)
+    `recent` pixels, and its own memory of all the earlier ones. Each place in the image has its own offset:
+    without it the LSTM would have to count in order to know where it is. (After van den Oord et al. 2016,
+    who run more elaborate LSTMs along rows and diagonals.)
 
-    Images x are (B, C, H, W), every pixel 0 or 1; log p(x) is a sum over T = C · H · W pixels, in nats.
-    It is exact up to rounding: on CUDA PyTorch multiplies an LSTM's numbers in TF32, with ten bits, unless
+    Images x are (B, C, H, W), every pixel 0 or 1; log p(x) is a sum over T = C · H · W pixels, in nats. It is
+    exact up to rounding: on CUDA PyTorch multiplies an LSTM's numbers in TF32, with ten bits, unless
     `torch.backends.cudnn.allow_tf32 = False` is set.
+
+    Args:
+        image_shape: (C, H, W).
+        hidden: the width of the LSTM.
+        recent: the pixels that it sees directly; default: back to the neighbors above pixel t.
+
+    Raises:
+        ValueError: an argument that makes no network.
     """
 
     def __init__(self, image_shape: Sequence[int], hidden: int = 64, recent: int | None = None):
@@ -57,11 +64,20 @@ class PixelRNN(nn.Module):
 
     def step(self, t: int, before: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The logit of pixel t, (B,), from the pixels before it, (B, recent), and the new memory."""
-        out, state = self.lstm(before[:, None], state)
-        return self.logit(out)[:, 0, 0] + self.offset[t], state
+        out, after = self.lstm(before[:, None], state)
+        return self.logit(out)[:, 0, 0] + self.offset[t], after
 
     def sample(self, n: int, *, seed: int = 0, progress: bool = True) -> Tensor:
-        """n images from p(x), one pixel after the other: (n, C, H, W). Raises ValueError for n below 1."""
+        """n images from p(x), one pixel after the other: (n, C, H, W).
+
+        Args:
+            n: how many.
+            seed: fixes the draws.
+            progress: whether to show a bar.
+
+        Raises:
+            ValueError: n below 1.
+        """
         nothing = self.offset.new_zeros(whole_number("n", n, 1), *self.image_shape)
         return self.complete(nothing, 0, seed=seed, progress=progress)
 
@@ -69,8 +85,14 @@ class PixelRNN(nn.Module):
     def complete(self, x: Tensor, upto: int, *, seed: int = 0, progress: bool = True) -> Tensor:
         """Images that begin with the first `upto` pixels of x, the others drawn from p(x_t | x_<t).
 
-        What x holds from pixel `upto` on is not looked at. progress: whether to show a bar.
-        Raises ValueError where upto is not between 0 and T, or x does not fit.
+        Args:
+            x: images (B, C, H, W). What they hold from pixel `upto` on does not matter.
+            upto: how many pixels are kept.
+            seed: fixes the draws.
+            progress: whether to show a bar.
+
+        Raises:
+            ValueError: upto is not between 0 and T, or x does not fit.
         """
         if whole_number("upto", upto, 0) > self.pixels:
             raise ValueError(f"upto = {upto}, but an image has {self.pixels} pixels: give at most as many.")
@@ -88,10 +110,14 @@ class PixelRNN(nn.Module):
         """x as (B, T), checked: its first `upto` pixels, or all, must be 0 or 1."""
         if not isinstance(x, Tensor) or x.shape[1:] != self.image_shape:
             shape = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise ValueError(f"x is {shape}: give images (B, {str(self.image_shape)[1:]}.")
+            channels, height, width = self.image_shape
+            raise ValueError(f"x is {shape}: give images (B, {channels}, {height}, {width}).")
         flat = x.flatten(1).to(self.offset)
-        if checking() and not ((flat[:, :upto] == 0) | (flat[:, :upto] == 1)).all():
-            raise ValueError("PixelRNN gives probabilities to pixels that are 0 or 1: binarize the images.")
+        known = flat[:, :upto]
+        check_pixels(
+            lambda: (known == 0) | (known == 1),
+            "PixelRNN gives probabilities to pixels that are 0 or 1: binarize the images.",
+        )
         return flat
 
 

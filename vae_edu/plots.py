@@ -73,7 +73,7 @@ def curves(
 
     Args:
         series: Name → values. (points,) is a line; (points, repeats) is the line of the means, with bars
-            from the least to the most. A single value, beside longer series, is a level to compare with, a
+            from the least to the most. A single value among longer series is a level to compare with, a
             line without markers.
         x: The places of the points; 1, 2, 3, … by default.
         xlabel: Name and unit of x.

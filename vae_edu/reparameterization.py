@@ -1,4 +1,4 @@
-"""Gradients through a draw: z = μ + σ ε (Kingma & Welling 2014), and the way without it."""
+"""Gradients through a draw: z = μ + σ ε (Kingma & Welling 2014), and the way that does without."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,13 @@ ESTIMATORS = ("reparameterization", "score")
 def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
     """z = μ + σ ε: a draw from N(μ, diag σ²) for ε ∼ N(0, I), through which μ and σ get gradients.
 
-    mu, logvar, eps: (…, d). Returns (…, d).
+    Args:
+        mu: (…, d).
+        logvar: log σ², (…, d).
+        eps: ε, (…, d).
+
+    Returns:
+        (…, d).
     """
     return mu + (0.5 * logvar).exp() * eps
 
@@ -31,10 +37,23 @@ def gradient_samples(
 ) -> Tensor:
     """K one-draw estimates of the gradient of E_{z∼q}[log p(x|z)] with respect to μ and log σ² of q.
 
-    "reparameterization": ∇ log p(x|μ + σ ε). "score": (log p(x|z) − baseline) ∇ log q(z|x) with
-    z held fixed (Williams 1992). All have the same mean, whatever the baseline, which only makes the
-    second vary less. q = model.encode(x) must be a diagonal Gaussian.
-    x: one image, (1, …). Returns (K, 2, latent_dim): with respect to μ, then to log σ².
+    "reparameterization": ∇ log p(x|μ + σ ε). "score": (log p(x|z) − baseline) ∇ log q(z|x) with z held fixed
+    (Williams 1992). Both have the same mean, whatever the baseline is; the baseline only makes the second
+    vary less. q = model.encode(x) must be a diagonal Gaussian.
+
+    Args:
+        model: has the interface of `vae_edu.interface`.
+        x: one image, (1, …).
+        samples: K.
+        estimator: "reparameterization" or "score".
+        baseline: for "score", in nats.
+        seed: fixes the draws.
+
+    Returns:
+        (K, 2, latent_dim): with respect to μ, then to log σ².
+
+    Raises:
+        ValueError: an argument is not one of those above.
     """
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     if estimator not in ESTIMATORS:

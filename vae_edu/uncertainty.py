@@ -8,6 +8,10 @@ from torch import Tensor
 def standard_error(values: Tensor) -> Tensor:
     """The standard error of the mean of B independent values: s / √B, s² their variance with B − 1.
 
-    (B,) gives a tensor of shape (), in the unit of the values; one value alone gives NaN.
+    Args:
+        values: (B,).
+
+    Returns:
+        A tensor of shape (), in the unit of the values; NaN for a single value.
     """
     return values.std() / math.sqrt(len(values))

@@ -1,4 +1,4 @@
-"""Arguments and switches: one sentence for a bad argument."""
+"""Arguments and environment variables: one sentence for a bad argument."""
 
 import operator
 import os
@@ -9,7 +9,16 @@ from torch import Tensor
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """value as an int. Raises ValueError where it is not a whole number, `least` or above."""
+    """The value as an int.
+
+    Args:
+        name: of the argument, for the message.
+        value: what the caller gave.
+        least: the smallest value that is allowed.
+
+    Raises:
+        ValueError: the value is not a whole number, or below `least`.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -20,16 +29,21 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def switched_on(variable: str, default: bool = False) -> bool:
-    """Whether an environment variable is set to anything but 0; the default where it is unset or empty."""
+    """Whether an environment variable is set to anything but 0; the default if it is unset or empty."""
     value = os.environ.get(variable)
     return value != "0" if value else default
 
 
 def channels_height_width(image_shape: Any) -> tuple[int, int, int]:
-    """image_shape as three ints. Raises ValueError where it is not (channels, height, width)."""
+    """image_shape as three ints.
+
+    Raises:
+        ValueError: it is not (channels, height, width).
+    """
     if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
         raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")
-    return tuple(whole_number("image_shape", size, 1) for size in image_shape)
+    channels, height, width = (whole_number("image_shape", size, 1) for size in image_shape)
+    return channels, height, width
 
 
 def image_index(index: Any, images: int) -> Any:

@@ -1,83 +1,116 @@
 """Chunks under a memory limit: what a piece of work allocates is measured, not guessed."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.memory import bytes_for, reuse_freed_memory
 from vae_edu.engine.progress import progress_bar
+from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import unchecked
 
-MEMORY = {"cpu": 2**25, "cuda": 2**30}  # bytes at a time: 32 MiB, which caches like; 1 GiB fill a GPU
+Encode = Callable[[Tensor], Distribution]
 
 
-class _Allocations(TorchDispatchMode):
-    """Counts the bytes of every new tensor, as if none were freed again."""
+class Block(NamedTuple):
+    """Some images with their encoding.
 
-    bytes = 0
+    Attributes:
+        x: images (b, …).
+        q: q(z|x) of these images, or None if nothing encodes them.
+    """
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if _is(leaf)}
-        for leaf in tree_leaves(result):
-            if _is(leaf) and leaf.untyped_storage().data_ptr() not in known:  # a view costs nothing
-                self.bytes += leaf.untyped_storage().nbytes()
-        return result
+    x: Tensor
+    q: Any
 
 
-def in_chunks(
-    work: Callable[[Tensor, int, int], Any],
+def over_codes(
+    work: Callable[[Block, int, int], Tensor],
     x: Tensor,
     codes: int,
+    combine: Callable[[Iterator[Tensor]], Tensor],
+    *,
+    encode: Encode | None = None,
+    kept: int = 0,
+    dim: int = -1,
     memory: int | None = None,
+    seed: int | None = None,
     progress: bool = False,
-) -> Iterator[Iterator[Any]]:
-    """For each block of images x (B, …) in turn, the results of work(block, start, stop) over all codes.
+) -> Tensor:
+    """Work on every image with every code, in chunks that keep to a memory limit.
 
-    Blocks and stretches of codes are as large as `memory` bytes allow, without it `MEMORY`.
-    Inside, nothing is checked (`vae_edu.engine.sync_checks`): the images have been, and the results can be.
-    progress: whether to show a bar.
-    Raises ValueError where not even one image with one code fits.
+    Each block of images is encoded once. For its chunks of codes, work(block, start, stop) runs one after the
+    other, and combine makes one tensor of their results. The results of all blocks are concatenated. Nothing
+    is checked inside (see `vae_edu.engine.sync_checks`): check the images before and the result afterwards.
+
+    With gradients, everything that the backward pass needs stays in memory, whatever the limit is.
+
+    Args:
+        work: (block, start, stop) → the result for these images and the codes start … stop.
+        x: images (B, …).
+        codes: the number of codes for each image.
+        combine: an iterator over the results of one block → a tensor whose dimension `dim` counts its images.
+        encode: images → q(z|x), for block.q.
+        kept: bytes that combine holds for each image and code, if it holds all of them.
+        dim: the dimension along which the blocks' results are concatenated.
+        memory: bytes of intermediate results at a time; default: `vae_edu.engine.memory.MEMORY`.
+        seed: of a stream of random numbers for this work and for the runs that measure it. Default: work
+            takes the caller's random numbers, and measuring takes none.
+        progress: whether to show a bar that counts the images.
+
+    Raises:
+        ValueError: not even one image with one code fits into the memory.
     """
+    limit = bytes_for(x, memory)
+    largest = min(len(x), max(1, limit // (kept * codes))) if kept else len(x)  # images in a block
 
-    def unchecked_work(images: Tensor, start: int, stop: int) -> Any:
-        with unchecked():
-            return work(images, start, stop)
+    def block(images: Tensor) -> Block:
+        return Block(images, encode(images) if encode else None)
 
-    b, k = chunk_sizes(
-        lambda b, k: unchecked_work(x[:1].expand(b, *x.shape[1:]), 0, k), len(x), codes, bytes_for(x, memory)
-    )
-    reuse_freed_memory()
-    with progress_bar(total=len(x), unit="image", shown=progress) as bar:
-        for block in x.split(b):
-            yield (unchecked_work(block, start, min(start + k, codes)) for start in range(0, codes, k))
-            bar.update(len(block))
+    def measured(b: int, k: int) -> Tensor:
+        return work(block(x[:1].expand(b, *x.shape[1:])), 0, k)
 
-
-def reuse_freed_memory() -> None:
-    """Have glibc use again freed blocks of up to 32 MiB, where it would give them back and ask for new pages.
-
-    It raises its own threshold when a block of that size, not even touched, is freed. Without this line
-    importance sampling took 1.9 s where it takes 1.3 (measured on the machine of `make bench`).
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
-
-
-def bytes_for(x: Tensor, memory: int | None = None) -> int:
-    """memory, or, without it, what suits the device of x."""
-    return MEMORY.get(x.device.type, MEMORY["cpu"]) if memory is None else whole_number("memory", memory, 1)
+    seeded = seed is not None
+    results = []
+    with unchecked(), random_stream(whole_number("seed", seed, 0)) if seeded else nullcontext():
+        # With a seed, measuring draws from its stream, and so always makes the same runs: what follows in the
+        # stream must not depend on a shortcut.
+        with nullcontext() if seeded else random_stream(0):
+            b, k = chunk_sizes(measured, largest, codes, limit, shortcut=not seeded)
+        reuse_freed_memory()
+        with progress_bar(total=len(x), unit="image", shown=progress) as bar:
+            for images in x.split(b):
+                one = block(images)
+                parts = (work(one, start, min(start + k, codes)) for start in range(0, codes, k))
+                results.append(combine(parts))
+                bar.update(len(images))
+    return torch.cat(results, dim)
 
 
-def chunk_sizes(work: Callable[[int, int], Any], images: int, codes: int, memory: int) -> tuple[int, int]:
+def chunk_sizes(
+    work: Callable[[int, int], Any], images: int, codes: int, memory: int, *, shortcut: bool = False
+) -> tuple[int, int]:
     """How many images and codes at a time keep work(images, codes) under `memory` bytes.
 
-    work(b, k) runs on b images and k codes; it is tried with 1 and 2 of each, and its bytes are taken
-    as c·b + a·k + e·b·k. That holds for any model, whatever its networks look like.
-    Raises ValueError where not even one of each fits.
+    work(b, k) is tried with 1 and 2 images and codes, and its bytes are taken as c·b + a·k + e·b·k. That
+    holds for any model, whatever its networks look like.
+
+    Args:
+        work: runs on b images and k codes.
+        images: the most images at a time.
+        codes: the most codes at a time.
+        memory: the limit in bytes.
+        shortcut: stop after one run if it shows that everything fits; the answer is the same.
+
+    Raises:
+        ValueError: not even one image with one code fits.
     """
 
     def cost(b: int, k: int) -> int:
@@ -88,6 +121,8 @@ def chunk_sizes(work: Callable[[int, int], Any], images: int, codes: int, memory
     one = cost(1, 1)
     if memory < one:
         raise ValueError(f"memory = {memory} bytes is too little: one image with one code takes {one}.")
+    if shortcut and 2 * one * images * codes <= memory:
+        return images, codes
     more_images, more_codes, more = cost(2, 1), cost(1, 2), cost(2, 2)
     pair = max(1, more - more_images - more_codes + one)
     image, code = max(0, more_images - one - pair), max(0, more_codes - one - pair)
@@ -97,5 +132,20 @@ def chunk_sizes(work: Callable[[int, int], Any], images: int, codes: int, memory
     return b, min(max(1, k), codes)
 
 
-def _is(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.layout == torch.strided
+class _Allocations(TorchDispatchMode):
+    """Counts the bytes of every new tensor, as if none were ever freed."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        known = {leaf.untyped_storage().data_ptr() for leaf in _tensors((args, kwargs))}
+        for leaf in _tensors(result):
+            if leaf.untyped_storage().data_ptr() not in known:  # a view costs nothing
+                self.bytes += leaf.untyped_storage().nbytes()
+        return result
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    """The strided tensors in nested lists, tuples and dicts."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor) and leaf.layout == torch.strided]
