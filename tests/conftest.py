@@ -11,8 +11,8 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ["VAE_EDU_PROGRESS"] = "0"  # tests must not count as a learner's work
 matplotlib.use("agg")
 
-# Left out by `make quick`: tests that train for seconds, start other processes, or grade. A file, or
-# a test without its parameters; test_project.py checks that each exists.
+# Left out by `make quick`: tests that train for seconds, start other processes, or grade.
+# Each line is a file, or a test without its parameters; test_project.py checks that they exist.
 SLOW = {
     "test_assignments.py",
     "test_commands.py",
@@ -20,6 +20,23 @@ SLOW = {
     "test_distributed.py",
     "test_grading.py",
     "test_reproduce.py",
+    "test_bayes.py::test_bayes_rule_on_a_trained_vae",
+    "test_elbo.py::test_the_three_terms_of_a_trained_vae_add_up",
+    "test_lessons.py::test_a_failing_lesson_says_where_and_the_others_go_on",
+    "test_lessons.py::test_in_place_execution_is_repeatable_and_spares_what_fails",
+    "test_lessons.py::test_running_writes_the_copy_and_the_page",
+    "test_lessons.py::test_the_lessons_pass_nbval_on_mnist",
+    "test_mapped.py::test_a_file_several_times_the_memory",
+    "test_mapped.py::test_each_process_reads_its_own_share",
+    "test_marginal.py::test_errors_are_as_large_as_stated",
+    "test_marginal.py::test_gaussian_decoders_on_the_grid",
+    "test_marginal.py::test_half_the_step_moves_a_trained_vae_by_less_than_a_thousandth",
+    "test_pixelrnn.py::test_training_beats_independent_pixels_by_far_and_learns_nothing_impossible",
+    "test_project.py::test_the_wheel_holds_the_package_and_nothing_else",
+    "test_strokes.py::test_fast_and_frugal",
+    "test_strokes.py::test_same_seed_same_bytes_in_another_process",
+    "test_train.py::test_reaches_the_least_squares_solution",
+    "test_train.py::test_the_stop_button_of_a_notebook",
 }
 
 
