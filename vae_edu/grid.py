@@ -54,7 +54,7 @@ class Grid:
 
     @property
     def step(self) -> float:
-        """Distance between neighbours."""
+        """Distance between neighbors."""
         return 2 * self.radius / (self.points - 1)
 
     @property

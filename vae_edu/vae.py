@@ -72,23 +72,12 @@ class VAE(nn.Module):
         self.latent_dim = whole_number("latent_dim", latent_dim, 1)
         _check_options(likelihood, network, activation, min_sigma)
         self.likelihood, self.min_logvar = likelihood, 2 * math.log(min_sigma)
-        widths = _widths(network, hidden)
-        outputs = 2 if likelihood == "gaussian" else 1  # numbers for each pixel
-        sizes = self.image_shape, self.latent_dim, outputs, widths
-        if network == "mlp":
-            self.encoder, self.decoder = _mlp_networks(*sizes, ACTIVATIONS[activation])
-        else:
-            self.encoder, self.decoder = _cnn_networks(*sizes)
-        self.architecture: dict[str, Any] = {
-            "image_shape": list(self.image_shape),
-            "latent_dim": self.latent_dim,
-            "likelihood": likelihood,
-            "network": network,
-            "hidden": widths,
-            "activation": activation,
-            "min_sigma": float(min_sigma),
-        }
+        shape, widths = list(self.image_shape), _widths(network, hidden)
+        self.architecture: dict[str, Any] = {"image_shape": shape, "latent_dim": self.latent_dim}
+        self.architecture |= {"likelihood": likelihood, "network": network, "hidden": widths}
+        self.architecture |= {"activation": activation, "min_sigma": float(min_sigma)}
         self.about: dict[str, Any] = {}
+        self.encoder, self.decoder = _networks(self.architecture)
         if likelihood == "gaussian_one_sigma":
             self.scaled_logvar = nn.Parameter(torch.tensor(-3.0 / LOGVAR_SCALE))  # log σ² / LOGVAR_SCALE
         self.zero: Tensor
@@ -189,23 +178,18 @@ def _widths(network: str, hidden: Sequence[int] | int | None) -> list[int]:
     return widths
 
 
-def _mlp_networks(
-    image_shape: Sequence[int], latent_dim: int, outputs: int, widths: list[int], activation: type[nn.Module]
-) -> tuple[nn.Sequential, nn.Sequential]:
-    """Encoder (B, C, H, W) → (B, 2 · latent_dim), decoder (B, latent_dim) → (B, outputs · C, H, W)."""
+def _networks(architecture: dict[str, Any]) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder (B, C, H, W) → (B, 2 · latent_dim), decoder (B, latent_dim) → (B, 1 or 2 · C, H, W)."""
+    image_shape, latent_dim = architecture["image_shape"], architecture["latent_dim"]
+    widths = architecture["hidden"]
     channels, *size = image_shape
+    outputs = 2 if architecture["likelihood"] == "gaussian" else 1  # numbers for each pixel
     drawn = (outputs * channels, *size)
+    if architecture["network"] == "cnn":
+        encoder = conv_encoder(image_shape, 2 * latent_dim, widths)
+        return encoder, conv_decoder(latent_dim, drawn, widths[::-1])
+    activation = ACTIVATIONS[architecture["activation"]]
     encoder = mlp([math.prod(image_shape), *widths, 2 * latent_dim], activation)
     encoder.insert(0, nn.Flatten())
     decoder = mlp([latent_dim, *widths[::-1], math.prod(drawn)], activation)
-    decoder.append(nn.Unflatten(1, drawn))
-    return encoder, decoder
-
-
-def _cnn_networks(
-    image_shape: Sequence[int], latent_dim: int, outputs: int, widths: list[int]
-) -> tuple[nn.Sequential, nn.Sequential]:
-    """The same, with convolutions."""
-    channels, *size = image_shape
-    encoder = conv_encoder(image_shape, 2 * latent_dim, widths)
-    return encoder, conv_decoder(latent_dim, (outputs * channels, *size), widths[::-1])
+    return encoder, decoder.append(nn.Unflatten(1, drawn))

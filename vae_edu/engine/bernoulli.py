@@ -78,7 +78,7 @@ def _softplus(logits: Tensor) -> Tensor:
 
 
 def _sum_log_sigmoid_of_magnitude(logits: Tensor, buffer: Tensor) -> Tensor:
-    """Σᵢ log σ(|lᵢ|) over the last dimension; buffer is overwritten.
+    """``Σᵢ log σ(|lᵢ|)`` over the last dimension; buffer is overwritten.
 
     These σ lie between ½ and 1. Sigmoids are cheap and logarithms are not, so those of a group of pixels are
     multiplied before the logarithm is taken.
