@@ -29,7 +29,7 @@ check: $(VENV)/check ## style (ruff), types (mypy, pyright), and lessons older t
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m basedpyright
+	$(BIN)/python -m basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python notebooks/fingerprint.py
 
 hooks: $(VENV)/check ## run these checks before every commit
