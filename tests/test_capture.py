@@ -5,12 +5,15 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import vae_edu
-from vae_edu import elbo
+from vae_edu import autoencoder, elbo, iwae
 from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.capture import WARM_UP, Captured, CaptureWarning
 from vae_edu.engine.step import Step
+from vae_edu.engine.sync_checks import unchecked
+from vae_edu.pixelrnn import PixelRNN, negative_log_likelihood
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
@@ -152,3 +155,34 @@ def test_without_a_gpu_nothing_is_recorded():
     if vae_edu.device().type != "cuda":
         layer = nn.Linear(3, 1)
         assert Step(layer, lambda m, b: m(b)[:, 0], torch.randn(5, 3)).captured is None
+
+
+class NoReading(TorchDispatchMode):
+    """Fails where a value of a tensor is read, for which a GPU would have to be waited for."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        read = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select", "unique"}
+        assert func.overloadpacket.__name__ not in read, func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("make", "loss"),
+    [
+        (lambda: model("bernoulli"), elbo.negative_elbo),
+        (lambda: model("gaussian"), elbo.negative_elbo),
+        (lambda: model("gaussian_one_sigma"), elbo.negative_elbo),
+        (lambda: VAE((1, 28, 28), 3, "bernoulli", network="cnn"), elbo.negative_elbo_of_binarized),
+        (lambda: VAE((1, 28, 28), 3, "bernoulli", activation="tanh"), iwae.negative_bound_of_binarized),
+        (lambda: autoencoder.deep((1, 28, 28), 3), autoencoder.reconstruction_loss),
+        (lambda: PixelRNN((1, 28, 28), 8), negative_log_likelihood),
+    ],
+    ids=["bernoulli", "gaussian", "one sigma", "cnn", "tanh iwae", "autoencoder", "pixelrnn"],
+)
+def test_a_loss_and_its_gradient_read_no_value(make, loss):
+    """So a GPU need not be waited for, and the step can be a CUDA graph. It runs without a GPU, too."""
+    x, net = binarize(load_images("strokes", n=4).x), make()
+    with unchecked(), NoReading():
+        loss(net, x).mean().backward()
+    with pytest.raises(AssertionError), NoReading():
+        x.sum().item()
