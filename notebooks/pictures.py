@@ -28,7 +28,7 @@ def reconstructions(train: Images, test: Images) -> Mapping[str, Tensor]:
     """An autoencoder at work, and two of the factors behind the images."""
     torch.manual_seed(0)
     model = autoencoder.deep(train.x.shape[1:], latent_dim=16)
-    fit(model, autoencoder.reconstruction_loss, train.x, 6, lr=3e-3, unit="squared grey levels")
+    fit(model, autoencoder.reconstruction_loss, train.x, 6, lr=3e-3, unit="squared gray levels")
     first = [int((test.labels == digit).nonzero()[0]) for digit in range(10)]  # of each digit
     x = test.x[first]
     slant, thickness = torch.linspace(-0.4, 0.6, 10), torch.linspace(1.2, 4.2, 10)

@@ -81,7 +81,7 @@ def test_with_and_without_gradients_as_the_library_says():
 
 
 @pytest.mark.parametrize("value", [0.5, -1.0, 2.0, math.nan, math.inf])
-def test_grey_pixels_are_refused(value):
+def test_gray_pixels_are_refused(value):
     x = torch.zeros(2, 1, 3, 3)
     x[1, 0, 2, 2] = value
     p = BernoulliImage(torch.zeros(2, 1, 3, 3))

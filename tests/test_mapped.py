@@ -46,7 +46,7 @@ def test_rows_are_those_of_the_images_in_memory(folder, n):
     for outside in (len(x), -len(x) - 1):
         with pytest.raises(IndexError, match=f"no image {outside} of {len(x)}"):
             pixels[outside]
-    with pytest.raises(ValueError, match="mapped images stay grey"):
+    with pytest.raises(ValueError, match="mapped images stay gray"):
         binarize(pixels)
 
 

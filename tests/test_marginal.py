@@ -116,7 +116,7 @@ def test_every_image_of_a_tiny_model():
     assert importance_sampling(vae, x, 2000).log_p_x.exp().sum().item() == pytest.approx(1, abs=0.01)
 
 
-def grey_or_binary(likelihood, n=6):
+def gray_or_binary(likelihood, n=6):
     x = load_images("strokes", n=n).x
     return binarize(x) if likelihood == "bernoulli" else x
 
@@ -125,7 +125,7 @@ def grey_or_binary(likelihood, n=6):
 def test_products_give_what_log_prob_gives(likelihood):
     torch.manual_seed(0)
     vae = VAE((1, 28, 28), 2, likelihood)
-    x, z = grey_or_binary(likelihood), torch.randn(9, 2).to(device())
+    x, z = gray_or_binary(likelihood), torch.randn(9, 2).to(device())
     ours = log_likelihoods(vae.decode(z), x)
     theirs = vae.double().decode(z.double()[:, None]).log_prob(x.double())
     torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-3)
@@ -322,7 +322,7 @@ BAD = [
 @pytest.mark.parametrize("function", [monte_carlo, importance_sampling, quadrature])
 @pytest.mark.parametrize(("change", "options", "message"), BAD)
 def test_bad_input_gets_one_sentence(function, change, options, message):
-    vae, x = VAE((1, 28, 28), 2, "bernoulli"), grey_or_binary("bernoulli")
+    vae, x = VAE((1, 28, 28), 2, "bernoulli"), gray_or_binary("bernoulli")
     with pytest.raises(ValueError, match=message):
         function(vae, change(vae, x), **options)
 
@@ -449,7 +449,7 @@ def test_a_shortcut_gives_the_same_chunks():
 
 
 def test_images_in_float64_and_a_distribution_without_a_support():
-    vae, x = VAE((1, 28, 28), 2, "bernoulli"), grey_or_binary("bernoulli")
+    vae, x = VAE((1, 28, 28), 2, "bernoulli"), gray_or_binary("bernoulli")
     a, b = (importance_sampling(vae, x.to(dtype), 20).log_p_x for dtype in (torch.float32, torch.float64))
     torch.testing.assert_close(a, b, rtol=0, atol=1e-3)
 

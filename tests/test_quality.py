@@ -70,7 +70,7 @@ def test_an_interrupted_classifier_is_none(monkeypatch, trained):
         classifier(load_images("strokes", n=20), 1, progress=False)
 
 
-def test_images_of_other_shapes_have_no_neighbours():
+def test_images_of_other_shapes_have_no_neighbors():
     train = torch.rand(5, 1, 4, 4)
     for x, others in ((train[:, 0], train), (train, train[:0])):
         with pytest.raises(ValueError, match="one shape"):

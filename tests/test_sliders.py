@@ -55,7 +55,7 @@ def pixels(png):
 
 
 def ink(png, times):
-    """A PNG's grey image as numbers, large for dark, one for each square of pixels."""
+    """A PNG's gray image as numbers, large for dark, one for each square of pixels."""
     picture = pixels(png)
     squares = picture.reshape(picture.shape[0] // times, times, -1, times, 3)
     np.testing.assert_array_equal(squares, np.broadcast_to(squares[:, :1, :, :1], squares.shape))

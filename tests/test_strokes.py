@@ -186,7 +186,7 @@ def test_fast_and_frugal():
         ({"n": 2.5}, "whole number"),
         ({}, "whole number"),
         ({"n": 3, "seed": -1}, "seed"),
-        ({"factors": {"colour": 1}}, "unknown factors"),
+        ({"factors": {"color": 1}}, "unknown factors"),
         ({"factors": {"digit": 10}}, "0 to 9"),
         ({"factors": {"digit": 2.5}}, "0 to 9"),
         ({"factors": {"digit": "three"}}, "must hold numbers"),

@@ -54,7 +54,7 @@ def test_the_gaussian_decoder_gives_mean_and_covariance():
     p = vae.decode(torch.tensor([[0.0, 0.0], [3.0, -3.0]]).to(device()))
     a, b = p.variance
     extreme = vae.decode(torch.tensor([[1e3, 1e3]]).to(device())).mean
-    assert ((extreme >= 0) & (extreme <= 1)).all()  # a grey level
+    assert ((extreme >= 0) & (extreme <= 1)).all()  # a gray level
     assert not torch.allclose(a, b)  # it depends on z
     assert a.unique().numel() > 1  # and on the pixel
     one = VAE((1, 4, 4), 2, "gaussian_one_sigma").decode(torch.randn(5, 2).to(device())).variance
@@ -70,7 +70,7 @@ def test_a_bernoulli_decoder_gives_probabilities():
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_one_sigma"])
 def test_the_floor_holds_where_pixels_are_constant(likelihood):
-    """Training on images of one colour sends σ down to the floor and no further; the loss stays finite."""
+    """Training on images of one color sends σ down to the floor and no further; the loss stays finite."""
     vae = VAE((1, 3, 3), 1, likelihood, hidden=(8,), min_sigma=0.1)
     x = torch.full((64, 1, 3, 3), 0.5)
     history = fit(vae, negative_elbo, x, epochs=300, lr=0.03, progress=False)

@@ -13,8 +13,8 @@ def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
     """E_x[D_KL(q(zⱼ|x), p(zⱼ))] of every latent dimension; they add up to the KL of L5.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
 
     Returns:
         (latent_dim,), in nats.
@@ -42,15 +42,15 @@ def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01)
     whose threshold is 0.01).
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …), two or more.
-        threshold: of the variance.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …), two or more.
+        threshold: Of the variance.
 
     Returns:
         (latent_dim,) bool.
 
     Raises:
-        ValueError: a single image.
+        ValueError: A single image.
     """
     if len(x) < 2:
         raise ValueError("active units are a variance over images: give two or more.")

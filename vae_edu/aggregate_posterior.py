@@ -49,11 +49,11 @@ def moments(model: LatentVariableModel, x: Tensor) -> Moments:
     covariance I.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (N, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (N, …).
 
     Raises:
-        ValueError: images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
+        ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
     check_images(model, x)
     q = each_dimension(model.encode(x))
@@ -79,13 +79,13 @@ def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: i
     is at most log N.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (N, …).
-        samples: draws of z for each image.
-        seed: fixes the draws.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (N, …).
+        samples: Draws of z for each image.
+        seed: Fixes the draws.
 
     Raises:
-        ValueError: images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
+        ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
     check_images(model, x)
     samples = whole_number("samples", samples, 1)

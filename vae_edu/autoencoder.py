@@ -14,8 +14,8 @@ class Autoencoder(nn.Module):
     """An encoder x → z and a decoder z → x̂; calling it reconstructs.
 
     Args:
-        encoder: maps images (B, C, H, W) to features (B, d).
-        decoder: maps features back to images.
+        encoder: Maps images (B, C, H, W) to features (B, d).
+        decoder: Maps features back to images.
     """
 
     def __init__(self, encoder: nn.Sequential, decoder: nn.Sequential):
@@ -31,14 +31,14 @@ def l2_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     """L1: ‖x̂ − x‖²₂ of every image, summed over its pixels.
 
     Args:
-        x_hat: reconstructions (B, …).
-        x: images of the same shape.
+        x_hat: Reconstructions (B, …).
+        x: Images of the same shape.
 
     Returns:
         (B,), in squared gray levels.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
     """
     if x_hat.shape != x.shape:
         raise ValueError(f"x_hat is {tuple(x_hat.shape)} but x is {tuple(x.shape)}: give both one shape.")
@@ -55,7 +55,7 @@ def linear(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: d, the number of features.
+        latent_dim: D, the number of features.
     """
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, latent_dim))
@@ -68,7 +68,7 @@ def linear_sigmoid(image_shape: Sequence[int], latent_dim: int) -> Autoencoder:
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: d, the number of features.
+        latent_dim: D, the number of features.
     """
     autoencoder = linear(image_shape, latent_dim)
     autoencoder.encoder.append(nn.Sigmoid())
@@ -80,8 +80,8 @@ def deep(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (4
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: d, the number of features.
-        hidden: the widths of the encoder's hidden layers.
+        latent_dim: D, the number of features.
+        hidden: The widths of the encoder's hidden layers.
     """
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(nn.Flatten(), *mlp([pixels, *hidden, latent_dim]))
@@ -95,8 +95,8 @@ def cnn(image_shape: Sequence[int], latent_dim: int, channels: Sequence[int] = (
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: d, the number of features.
-        channels: of the encoder's convolutions.
+        latent_dim: D, the number of features.
+        channels: Of the encoder's convolutions.
     """
     encoder = conv_encoder(image_shape, latent_dim, channels)
     decoder = conv_decoder(latent_dim, image_shape, channels[::-1]).append(nn.Sigmoid())
@@ -112,8 +112,8 @@ def pca(x: Tensor, latent_dim: int) -> Autoencoder:
     autoencoders Baldi & Hornik 1989).
 
     Args:
-        x: images (N, C, H, W).
-        latent_dim: d, the number of features.
+        x: Images (N, C, H, W).
+        latent_dim: D, the number of features.
 
     Raises:
         ValueError: latent_dim exceeds the number of pixels.

@@ -29,20 +29,20 @@ def posterior(
     """p(z|x) = p(x, z) / p(x) on the nodes of a grid (L3), with p(x) the sum of p(x, z) · cell over them.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
-        memory: bytes of intermediate results at a time; the densities themselves come on top.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        grid: Of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: Bytes of intermediate results at a time; the densities themselves come on top.
 
     Returns:
         The density, ``(B, *grid.shape)`` float64: its sum times the cell is 1.
 
     Raises:
-        ValueError: images or a grid that do not fit the model.
+        ValueError: Images or a grid that do not fit the model.
         FloatingPointError: log p(x) is NaN.
 
     Warns:
-        GridWarning: as `vae_edu.marginal.quadrature`.
+        GridWarning: As `vae_edu.marginal.quadrature`.
     """
     grid = grid or Grid()
     check_images(model, x)
@@ -70,21 +70,21 @@ def log_posterior(
     """log p(z|x) = log p(x, z) − log p(x) at any z (L3), with log p(x) from a grid.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        z: codes (…, B, latent_dim).
-        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
-        memory: bytes of intermediate results at a time.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        z: Codes (…, B, latent_dim).
+        grid: Of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: Bytes of intermediate results at a time.
 
     Returns:
         (…, B), in nats.
 
     Raises:
-        ValueError: images, codes or a grid that do not fit the model.
+        ValueError: Images, codes or a grid that do not fit the model.
         FloatingPointError: log p(x) is NaN.
 
     Warns:
-        GridWarning: as `vae_edu.marginal.quadrature`.
+        GridWarning: As `vae_edu.marginal.quadrature`.
     """
     grid = grid or Grid()
     check_images(model, x)
@@ -102,16 +102,16 @@ def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | Non
     L3 if q is the exact posterior: then it is log p(x), whatever z is. L4 if q approximates the posterior.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        z: codes (…, B, latent_dim).
-        q: images → a distribution over z; default: model.encode.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        z: Codes (…, B, latent_dim).
+        q: Images → a distribution over z; default: model.encode.
 
     Returns:
         (…, B), in nats.
 
     Raises:
-        ValueError: images or codes that do not fit the model.
+        ValueError: Images or codes that do not fit the model.
     """
     check_images(model, x)
     check_codes(model, x, z)
@@ -133,19 +133,19 @@ def spread_over_z(
     It is 0 if q is the exact posterior, and only then.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        samples: how many z, at least 2.
-        q: images → a distribution over z; default: model.encode.
-        seed: fixes the samples.
-        memory: bytes of intermediate results at a time.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        samples: How many z, at least 2.
+        q: Images → a distribution over z; default: model.encode.
+        seed: Fixes the samples.
+        memory: Bytes of intermediate results at a time.
 
     Returns:
         (B,), in nats.
 
     Raises:
-        ValueError: images that do not fit the model, or fewer than 2 samples.
-        FloatingPointError: a spread is NaN.
+        ValueError: Images that do not fit the model, or fewer than 2 samples.
+        FloatingPointError: A spread is NaN.
     """
     check_images(model, x)
     samples = whole_number("samples", samples, 2)

@@ -202,7 +202,7 @@ def _in_full(options: Train) -> Train:
     """The options of train, with the defaults that depend on other options."""
     binarization = _binarization(options)
     if options.mapped and binarization == "half":
-        raise ValueError("--mapped reads grey pixels in every step: add --binarize stochastic.")
+        raise ValueError("--mapped reads gray pixels in every step: add --binarize stochastic.")
     hidden = options.hidden
     if options.network == "mlp" and hidden is None:
         hidden = [500, 500]  # the way from two numbers to 784 pixels takes two layers

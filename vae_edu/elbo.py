@@ -62,18 +62,18 @@ def elbo(
     need everything that was computed, so with them memory grows beyond the limit.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        samples: draws of z for each image.
-        q: images → a distribution over z; default: model.encode.
-        analytic: take the KL divergence in closed form; otherwise E_q[log q(z|x) − log p(z)] over the same
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        samples: Draws of z for each image.
+        q: Images → a distribution over z; default: model.encode.
+        analytic: Take the KL divergence in closed form; otherwise E_q[log q(z|x) − log p(z)] over the same
             draws.
-        memory: bytes of intermediate results at a time.
+        memory: Bytes of intermediate results at a time.
 
     Raises:
-        ValueError: images that do not fit the model, or samples below 1.
-        NotImplementedError: analytic, but no closed form is known for this q.
-        FloatingPointError: a term is NaN.
+        ValueError: Images that do not fit the model, or samples below 1.
+        NotImplementedError: Analytic, but no closed form is known for this q.
+        FloatingPointError: A term is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
@@ -94,14 +94,14 @@ def terms_of_the_bound(
     E_{z∼q(z|x)}[log p(x|z)] ≈ (1/K) Σₖ log p(x|zₖ) with zₖ = μ + σ εₖ, and D_KL(q(z|x), p(z)).
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         q: q(z|x), of batch shape (B,).
         samples: K.
-        analytic: take the KL divergence in closed form, and not as a mean over the same draws.
+        analytic: Take the KL divergence in closed form, and not as a mean over the same draws.
 
     Raises:
-        NotImplementedError: analytic, but no closed form is known for this q.
+        NotImplementedError: Analytic, but no closed form is known for this q.
     """
     z, prior = sample(q, samples), model.prior()  # z: (K, B, latent_dim)
     reconstruction = model.decode(z).log_prob(x).mean(0)
@@ -113,7 +113,7 @@ def kl_in_closed_form(q: Distribution, prior: Distribution) -> Tensor:
     """D_KL(q, p(z)) by the formula that PyTorch has for the pair.
 
     Raises:
-        NotImplementedError: it has none; the message says what to do.
+        NotImplementedError: It has none; the message says what to do.
     """
     try:
         return kl_divergence(q, prior)
@@ -127,8 +127,8 @@ def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> T
     """−E_{z∼q(z|x)}[log p(x|z)] + β D_KL(q(z|x), p(z)) with one sample, a loss for `vae_edu.train.fit`.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         beta: 1 gives −L5, the loss of a VAE; any other β that of a β-VAE (Higgins et al. 2017). With β > 1
             it is a looser bound, with β < 1 no bound.
 
@@ -136,7 +136,7 @@ def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> T
         (B,), in nats.
 
     Raises:
-        ValueError: beta is negative or not finite.
+        ValueError: `beta` is negative or not finite.
     """
     if not 0 <= beta < math.inf:
         raise ValueError(f"beta = {beta!r} must be 0 or above and finite; 1 gives the bound.")
@@ -148,7 +148,7 @@ def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: floa
     """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from gray x in [0, 1]: (B,).
 
     Raises:
-        ValueError: pixels outside [0, 1], or a beta that `negative_elbo` refuses.
+        ValueError: Pixels outside [0, 1], or a beta that `negative_elbo` refuses.
     """
     return negative_elbo(model, draw_binary(x), beta)
 
@@ -159,7 +159,7 @@ def draw_binary(x: Tensor) -> Tensor:
     Stochastic binarization (Salakhutdinov & Murray 2008); Burda et al. (2016) draw anew in every step.
 
     Raises:
-        ValueError: pixels outside [0, 1].
+        ValueError: Pixels outside [0, 1].
     """
     check_pixels(
         lambda: (x >= 0) & (x <= 1),
@@ -187,23 +187,23 @@ def derivation(
     the grid.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
-        q: images → a distribution over z; default: model.encode.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        grid: Of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        q: Images → a distribution over z; default: model.encode.
         z: (B, latent_dim), the codes of D1 to D3; default: one draw from q(z|x) for each image.
-        seed: fixes this draw.
-        memory: bytes of intermediate results at a time.
+        seed: Fixes this draw.
+        memory: Bytes of intermediate results at a time.
 
     Returns:
         label → term → (B,), in nats.
 
     Raises:
-        ValueError: images, codes or a grid that do not fit the model.
+        ValueError: Images, codes or a grid that do not fit the model.
         FloatingPointError: log p(x) is NaN.
 
     Warns:
-        GridWarning: the grid is too coarse or too small for p(z|x), or for q, whose density on it must add
+        GridWarning: The grid is too coarse or too small for p(z|x), or for q, whose density on it must add
             up to 1 within 0.001.
     """
     grid = grid or Grid()

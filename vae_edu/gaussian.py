@@ -25,7 +25,7 @@ def diagonal_gaussian(mu: Tensor, logvar: Tensor, event_dims: int = 1) -> Indepe
     Args:
         mu: (…, d) for codes, or (…, C, H, W) with event_dims=3 for images.
         logvar: log σ², of the same shape.
-        event_dims: how many dimensions one event has.
+        event_dims: How many dimensions one event has.
     """
     return Independent(Normal(mu, (0.5 * logvar).exp(), validate_args=False), event_dims)
 
@@ -34,7 +34,7 @@ def each_dimension(p: Distribution) -> Normal:
     """The normal distributions of the dimensions of a diagonal Gaussian: its batch shape is (…, d).
 
     Raises:
-        ValueError: p is any other distribution.
+        ValueError: P is any other distribution.
     """
     if not isinstance(p, Independent) or not isinstance(p.base_dist, Normal):
         raise ValueError(f"{p} is not a diagonal Gaussian: its dimensions cannot be taken one by one.")

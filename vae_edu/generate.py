@@ -14,9 +14,9 @@ class Drawn(NamedTuple):
     """What was drawn.
 
     Attributes:
-        z: codes (…, latent_dim).
-        mean: the means of p(x|z), (…, C, H, W).
-        x: samples of p(x|z), (…, C, H, W).
+        z: Codes (…, latent_dim).
+        mean: The means of p(x|z), (…, C, H, W).
+        x: Samples of p(x|z), (…, C, H, W).
     """
 
     z: Tensor
@@ -32,12 +32,12 @@ def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
     stands for.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        n: how many.
-        seed: fixes the draws.
+        model: Has the interface of `vae_edu.interface`.
+        n: How many.
+        seed: Fixes the draws.
 
     Raises:
-        ValueError: n below 1.
+        ValueError: N below 1.
     """
     n = whole_number("n", n, 1)
     with random_stream(whole_number("seed", seed, 0)):
@@ -54,14 +54,14 @@ def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
     to the right, z₂ upwards, and each picture stands for as much of the prior as any other.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        points: pictures along each side.
+        model: Has the interface of `vae_edu.interface`.
+        points: Pictures along each side.
 
     Returns:
         z (points, points, 2), mean and x (points, points, C, H, W), x drawn with seed 0.
 
     Raises:
-        ValueError: a model whose codes are not 2-D.
+        ValueError: A model whose codes are not 2-D.
     """
     points, prior = whole_number("points", points, 1), model.prior()
     if prior.event_shape != (2,):

@@ -20,12 +20,12 @@ class Grid:
     falls faster than any power of the step (Trefethen & Weideman 2014).
 
     Attributes:
-        latent_dim: the dimensions of z.
-        points: nodes along each dimension, at least 4.
-        radius: the cube reaches from −radius to radius in each dimension.
+        latent_dim: The dimensions of z.
+        points: Nodes along each dimension, at least 4.
+        radius: The cube reaches from −radius to radius in each dimension.
 
     Raises:
-        ValueError: numbers that make no grid, or more nodes than can be summed.
+        ValueError: Numbers that make no grid, or more nodes than can be summed.
     """
 
     latent_dim: int = 2

@@ -48,11 +48,11 @@ def check_images(model: LatentVariableModel, x: Tensor) -> None:
     """Check that x is a batch of images that the model can explain. It decodes one code to learn their shape.
 
     Args:
-        model: has the interface above.
-        x: images (B, …).
+        model: Has the interface above.
+        x: Images (B, …).
 
     Raises:
-        ValueError: in one sentence, what does not fit.
+        ValueError: In one sentence, what does not fit.
     """
     prior = model.prior()
     if prior.batch_shape != () or len(prior.event_shape) != 1:
@@ -92,12 +92,12 @@ def check_codes(model: LatentVariableModel, x: Tensor, z: Tensor) -> None:
     """Check that z is one code, or one row of codes, for each image.
 
     Args:
-        model: has the interface above.
-        x: images (B, …).
-        z: codes (…, B, latent_dim).
+        model: Has the interface above.
+        x: Images (B, …).
+        z: Codes (…, B, latent_dim).
 
     Raises:
-        ValueError: in one sentence, what does not fit.
+        ValueError: In one sentence, what does not fit.
     """
     right = (len(x), *model.prior().event_shape)
     if tuple(z.shape[-2:]) != right:
@@ -108,11 +108,11 @@ def check_grid(model: LatentVariableModel, grid: Grid) -> None:
     """Check that the grid has the model's latent dimension.
 
     Args:
-        model: has the interface above.
-        grid: a grid.
+        model: Has the interface above.
+        grid: A grid.
 
     Raises:
-        ValueError: in one sentence, what does not fit.
+        ValueError: In one sentence, what does not fit.
     """
     (latent_dim,) = model.prior().event_shape
     if latent_dim != grid.latent_dim:
@@ -131,7 +131,7 @@ def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:
 
     Args:
         p: p(x|z) for codes z (K, latent_dim).
-        x: images (B, …).
+        x: Images (B, …).
 
     Returns:
         (K, B), in nats.

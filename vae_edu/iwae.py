@@ -39,19 +39,19 @@ def bounds(
     estimates never fall from one K to the next, on any image, as the bounds themselves never do.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        counts: the values of K, ascending.
-        q: images → the proposal, one row each; default: model.encode.
-        seed: fixes the draws.
-        memory: bytes of intermediate results at a time.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        counts: The values of K, ascending.
+        q: Images → the proposal, one row each; default: model.encode.
+        seed: Fixes the draws.
+        memory: Bytes of intermediate results at a time.
 
     Returns:
         K → (B,), in nats.
 
     Raises:
-        ValueError: images that do not fit the model, or counts that do not divide each other.
-        FloatingPointError: a bound is NaN.
+        ValueError: Images that do not fit the model, or counts that do not divide each other.
+        FloatingPointError: A bound is NaN.
     """
     counts = [whole_number("every count", count, 1) for count in counts]
     if not counts or any(large % small or large == small for small, large in pairwise(counts)):
@@ -80,8 +80,8 @@ def negative_bound(model: LatentVariableModel, x: Tensor, samples: int = 5) -> T
     image better count more.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         samples: K.
 
     Returns:
@@ -97,6 +97,6 @@ def negative_bound_of_binarized(model: LatentVariableModel, x: Tensor, samples: 
     """`negative_bound` of x_b ∼ Bernoulli(x), drawn anew in every step from gray x in [0, 1]: (B,).
 
     Raises:
-        ValueError: pixels outside [0, 1], or K below 1.
+        ValueError: Pixels outside [0, 1], or K below 1.
     """
     return negative_bound(model, draw_binary(x), samples)

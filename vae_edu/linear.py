@@ -17,11 +17,11 @@ class LinearGaussian:
 
     Args:
         W: (pixels, latent_dim).
-        b: the mean image, of any shape with that many pixels.
-        sigma: above 0.
+        b: The mean image, of any shape with that many pixels.
+        sigma: Above 0.
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: Shapes that do not fit, or numbers that are not finite.
     """
 
     def __init__(self, W: Tensor, b: Tensor, sigma: float | Tensor):
@@ -43,11 +43,11 @@ class LinearGaussian:
         mean of the eigenvalues that are left out, and W = U (Λ − σ² I)^½ of the first latent_dim.
 
         Args:
-            x: images (N, …).
-            latent_dim: the dimensions of z.
+            x: Images (N, …).
+            latent_dim: The dimensions of z.
 
         Raises:
-            ValueError: nothing is left out, so that σ would be 0 and the likelihood infinite, or x holds no
+            ValueError: Nothing is left out, so that σ would be 0 and the likelihood infinite, or x holds no
                 images, NaN or infinity.
         """
         flat, latent_dim = x.flatten(1).double(), whole_number("latent_dim", latent_dim, 1)

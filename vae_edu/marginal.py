@@ -31,8 +31,8 @@ class SampleEstimate(NamedTuple):
     """log p(x) from K samples, all (B,).
 
     Attributes:
-        log_p_x: the estimate, in nats. On average it lies below the truth.
-        standard_error: of log_p_x, from the spread of the K weights; infinite if K = 1. It knows only what
+        log_p_x: The estimate, in nats. On average it lies below the truth.
+        standard_error: Of log_p_x, from the spread of the K weights; infinite if K = 1. It knows only what
             the samples have seen: with few effective samples it is far too small.
         effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992).
     """
@@ -46,9 +46,9 @@ class GridEstimate(NamedTuple):
     """log p(x) from a grid, all (B,).
 
     Attributes:
-        log_p_x: in nats.
-        error: how far it moves at half the resolution, with every second node only, in nats.
-        border: the share of the posterior p(z|x) near the border, in the outer twentieth of the radius.
+        log_p_x: In nats.
+        error: How far it moves at half the resolution, with every second node only, in nats.
+        border: The share of the posterior p(z|x) near the border, in the outer twentieth of the radius.
     """
 
     log_p_x: Tensor
@@ -82,15 +82,15 @@ def monte_carlo(
     """log p(x) ≈ log (1/K) Σₖ p(x|zₖ) with K samples zₖ ∼ p(z), shared between the images.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         samples: K.
-        seed: fixes the samples.
-        memory: bytes of intermediate results at a time.
+        seed: Fixes the samples.
+        memory: Bytes of intermediate results at a time.
 
     Raises:
-        ValueError: images that do not fit the model, or K below 1.
-        FloatingPointError: an estimate is NaN.
+        ValueError: Images that do not fit the model, or K below 1.
+        FloatingPointError: An estimate is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
@@ -119,17 +119,17 @@ def importance_sampling(
     and closer to log p(x) for each larger K.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         samples: K.
-        q: images → the proposal, one row each; default: model.encode.
-        seed: fixes the samples.
-        memory: bytes of intermediate results at a time.
-        progress: whether to show a bar.
+        q: Images → the proposal, one row each; default: model.encode.
+        seed: Fixes the samples.
+        memory: Bytes of intermediate results at a time.
+        progress: Whether to show a bar.
 
     Raises:
-        ValueError: images that do not fit the model, or K below 1.
-        FloatingPointError: an estimate is NaN.
+        ValueError: Images that do not fit the model, or K below 1.
+        FloatingPointError: An estimate is NaN.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
@@ -146,10 +146,10 @@ def log_importance_weights(
     """log wₖ = log p(x|zₖ) + log p(zₖ) − log q(zₖ|x) for zₖ ∼ q(z|x), with gradients.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
         samples: K.
-        q: images → the proposal, one row each; default: model.encode.
+        q: Images → the proposal, one row each; default: model.encode.
 
     Returns:
         (K, B), in nats.
@@ -178,17 +178,17 @@ def quadrature(
     """log p(x) ≈ log Σ p(x|z) p(z) · cell over the nodes z of a grid: the integral L2 as a sum.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: images (B, …).
-        grid: of the model's latent dimension; default: 240 points a side on [−5, 5]².
-        memory: bytes of intermediate results at a time.
+        model: Has the interface of `vae_edu.interface`.
+        x: Images (B, …).
+        grid: Of the model's latent dimension; default: 240 points a side on [−5, 5]².
+        memory: Bytes of intermediate results at a time.
 
     Raises:
-        ValueError: images or a grid that do not fit the model.
-        FloatingPointError: an estimate is NaN.
+        ValueError: Images or a grid that do not fit the model.
+        FloatingPointError: An estimate is NaN.
 
     Warns:
-        GridWarning: the grid is too coarse (an error above 0.05 nats, most of which is that of the half
+        GridWarning: The grid is too coarse (an error above 0.05 nats, most of which is that of the half
             resolution) or too small (a thousandth of the posterior near its border).
     """
     grid = grid or Grid()
@@ -214,7 +214,7 @@ class Nodes(NamedTuple):
     """Some nodes of a grid.
 
     Attributes:
-        z: the nodes (k, latent_dim).
+        z: The nodes (k, latent_dim).
         log_likelihood: log p(x|z), (k, B), in nats.
         log_prior: log p(z), (k, 1), in nats.
     """
@@ -249,9 +249,9 @@ def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
 
     Args:
         log_joint: log p(x, z) at these nodes, (k, B).
-        grid: the grid.
-        start: the first node.
-        stop: the first node after the last one.
+        grid: The grid.
+        start: The first node.
+        stop: The first node after the last one.
 
     Returns:
         (3, B) float64.
@@ -274,7 +274,7 @@ def check_result(values: Tensor, what: str = "log p(x)") -> Tensor:
     """The values, if none of them is NaN.
 
     Raises:
-        FloatingPointError: some are; the message says what they should be.
+        FloatingPointError: Some are; the message says what they should be.
     """
     if values.isnan().any():
         raise FloatingPointError(

@@ -25,13 +25,13 @@ def monitor(
     them, D6 term by term. Without a grid the expectation is the mean over some draws.
 
     Args:
-        x: images (B, …).
-        grid: of the model's latent dimension.
-        samples: draws for each image if there is no grid.
-        draw: called with these curves each time, for a figure that grows.
+        x: Images (B, …).
+        grid: Of the model's latent dimension.
+        samples: Draws for each image if there is no grid.
+        draw: Called with these curves each time, for a figure that grows.
 
     Raises:
-        ValueError: samples below 1.
+        ValueError: Samples below 1.
     """
     samples = whole_number("samples", samples, 1)
 
@@ -61,7 +61,7 @@ def bits_per_dimension(log_p_x: float | Tensor, dimensions: int) -> float | Tens
     unit of gray.
 
     Args:
-        log_p_x: in nats per image. If it is the ELBO, the result is an upper bound.
+        log_p_x: In nats per image. If it is the ELBO, the result is an upper bound.
         dimensions: D.
     """
     return -log_p_x / (dimensions * math.log(2))

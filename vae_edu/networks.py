@@ -11,8 +11,8 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Seque
     """Fully connected layers h ← activation(W h + b), the last one without the activation.
 
     Args:
-        sizes: the width of the input, of each hidden layer, and of the output.
-        activation: the class of the activation.
+        sizes: The width of the input, of each hidden layer, and of the output.
+        activation: The class of the activation.
 
     Returns:
         A network that maps (…, sizes[0]) to (…, sizes[-1]).
@@ -30,8 +30,8 @@ def conv_encoder(
 
     Args:
         image_shape: (C, H, W).
-        outputs: the numbers that come out for each image.
-        channels: of each convolution.
+        outputs: The numbers that come out for each image.
+        channels: Of each convolution.
 
     Returns:
         A network that maps (B, C, H, W) to (B, outputs).
@@ -49,9 +49,9 @@ def conv_decoder(
     """The mirror of `conv_encoder`: one linear layer, then transposed convolutions that double the size.
 
     Args:
-        inputs: the numbers that go in for each image.
+        inputs: The numbers that go in for each image.
         image_shape: (C, H, W).
-        channels: that go into each convolution.
+        channels: That go into each convolution.
 
     Returns:
         A network that maps (B, inputs) to (B, C, H, W).

@@ -118,7 +118,7 @@ def _add_train(parser: Parser) -> None:
     add("--latent-dim", type=_whole(1), help=f"dimensions of z (default: {Train.latent_dim})")
     add("--likelihood", choices=["bernoulli", "gaussian", "gaussian_one_sigma"])
     add("--binarize", choices=["half", "stochastic"], help="pixels are 1 from 0.5 on (default), or anew "
-        "in every step with their grey value as probability; for a Bernoulli likelihood")  # fmt: skip
+        "in every step with their gray value as probability; for a Bernoulli likelihood")  # fmt: skip
     add("--network", choices=["mlp", "cnn"])
     add("--hidden", type=_whole(1), nargs="+", help="widths, or channels (default: 500 500; cnn: 16 32)")
     add("--beta", type=float, help=f"weight of the KL divergence (default: {Train.beta:g}, the ELBO)")

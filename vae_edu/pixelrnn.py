@@ -30,11 +30,11 @@ class PixelRNN(nn.Module):
 
     Args:
         image_shape: (C, H, W).
-        hidden: the width of the LSTM.
-        recent: the pixels that it sees directly; default: back to the neighbors above pixel t.
+        hidden: The width of the LSTM.
+        recent: The pixels that it sees directly; default: back to the neighbors above pixel t.
 
     Raises:
-        ValueError: an argument that makes no network.
+        ValueError: An argument that makes no network.
     """
 
     def __init__(self, image_shape: Sequence[int], hidden: int = 64, recent: int | None = None):
@@ -71,12 +71,12 @@ class PixelRNN(nn.Module):
         """n images from p(x), one pixel after the other: (n, C, H, W).
 
         Args:
-            n: how many.
-            seed: fixes the draws.
-            progress: whether to show a bar.
+            n: How many.
+            seed: Fixes the draws.
+            progress: Whether to show a bar.
 
         Raises:
-            ValueError: n below 1.
+            ValueError: N below 1.
         """
         nothing = self.offset.new_zeros(whole_number("n", n, 1), *self.image_shape)
         return self.complete(nothing, 0, seed=seed, progress=progress)
@@ -86,13 +86,13 @@ class PixelRNN(nn.Module):
         """Images that begin with the first `upto` pixels of x, the others drawn from p(x_t | x_<t).
 
         Args:
-            x: images (B, C, H, W). What they hold from pixel `upto` on does not matter.
-            upto: how many pixels are kept.
-            seed: fixes the draws.
-            progress: whether to show a bar.
+            x: Images (B, C, H, W). What they hold from pixel `upto` on does not matter.
+            upto: How many pixels are kept.
+            seed: Fixes the draws.
+            progress: Whether to show a bar.
 
         Raises:
-            ValueError: upto is not between 0 and T, or x does not fit.
+            ValueError: Upto is not between 0 and T, or x does not fit.
         """
         if whole_number("upto", upto, 0) > self.pixels:
             raise ValueError(f"upto = {upto}, but an image has {self.pixels} pixels: give at most as many.")

@@ -35,7 +35,7 @@ class Nearest:
 
     Attributes:
         index: (N,), which training image is nearest.
-        distance: (N,), ‖x − x_train‖₂, in grey levels.
+        distance: (N,), ‖x − x_train‖₂, in gray levels.
     """
 
     index: Tensor

@@ -42,18 +42,18 @@ def gradient_samples(
     vary less. q = model.encode(x) must be a diagonal Gaussian.
 
     Args:
-        model: has the interface of `vae_edu.interface`.
-        x: one image, (1, …).
+        model: Has the interface of `vae_edu.interface`.
+        x: One image, (1, …).
         samples: K.
         estimator: "reparameterization" or "score".
-        baseline: for "score", in nats.
-        seed: fixes the draws.
+        baseline: For "score", in nats.
+        seed: Fixes the draws.
 
     Returns:
         (K, 2, latent_dim): with respect to μ, then to log σ².
 
     Raises:
-        ValueError: an argument is not one of those above.
+        ValueError: An argument is not one of those above.
     """
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     if estimator not in ESTIMATORS:

@@ -51,7 +51,7 @@ def network(x: Tensor, seed: int = 0) -> VAE:
     Weights start as in Glorot & Bengio (2010); every pixel's logit starts at that of its mean over x.
 
     Args:
-        x: Grey images (N, 1, 28, 28) in [0, 1].
+        x: Gray images (N, 1, 28, 28) in [0, 1].
         seed: Of the weights.
 
     Returns:
@@ -70,14 +70,14 @@ def network(x: Tensor, seed: int = 0) -> VAE:
 def train(
     vae: VAE, x: Tensor, k: int, epochs: int, *, seed: int = 0, checkpoint: str | Path | None = None
 ) -> History:
-    """Maximize the bound with k samples on images drawn anew from grey x.
+    """Maximize the bound with k samples on images drawn anew from gray x.
 
     Adam with ε = 10⁻⁴ in batches of 20, under `learning_rate`. `vae.about["training_minutes"]` holds the
     minutes of all whole epochs, also of those before an interruption.
 
     Args:
         vae: Changed in place.
-        x: Grey images (N, 1, 28, 28) in [0, 1].
+        x: Gray images (N, 1, 28, 28) in [0, 1].
         k: Samples of the bound; 1 is the ELBO.
         epochs: How many times every image is seen.
         seed: Of the order of the images and of all draws.
@@ -98,7 +98,7 @@ def affordable_epochs(x: Tensor, k: int, minutes: float) -> int:
     """How many epochs fit into so many minutes on this machine, measured by a short training.
 
     Args:
-        x: Grey images (N, 1, 28, 28) in [0, 1].
+        x: Gray images (N, 1, 28, 28) in [0, 1].
         k: Samples of the bound.
         minutes: Of training.
 
@@ -127,11 +127,11 @@ def _fit(vae: VAE, x: Tensor, k: int, epochs: int, **options: Any) -> History:
 
 
 def evaluate(vae: VAE, x: Tensor, samples: int = 5000, *, seed: int = 0) -> dict[str, float]:
-    """−log p(x) by importance sampling, on black-and-white images drawn once from grey x.
+    """−log p(x) by importance sampling, on black-and-white images drawn once from gray x.
 
     Args:
         vae: A Bernoulli VAE.
-        x: Grey images (N, 1, 28, 28) in [0, 1].
+        x: Gray images (N, 1, 28, 28) in [0, 1].
         samples: For each image.
         seed: Of the samples.
 

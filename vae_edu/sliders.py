@@ -120,7 +120,7 @@ def slider_box(model: LatentVariableModel, x: Tensor, dims: Sequence[int], radiu
         reach = max(radius, math.ceil(abs(value)))
         controls[dim] = FloatSlider(value, min=-reach, max=reach, step=SLIDER_STEP, description=f"z[{dim}]")
         controls[dim].layout.width, controls[dim].style.description_width = "350px", "40px"
-    frame = {"layout": Layout(border="1px solid lightgrey")}
+    frame = {"layout": Layout(border="1px solid lightgray")}
     edited = Image(**frame)
 
     @torch.no_grad()

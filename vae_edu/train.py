@@ -44,7 +44,7 @@ def fit(
         seed: Fixes the order of the images and the random draws of the loss; the caller's stay untouched.
         watch: Called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
             and with separate random numbers, so that it changes nothing of the training.
-        **options: eps, device, unit, checkpoint, progress, capture: see `vae_edu.engine.run.Options`.
+        **options: Eps, device, unit, checkpoint, progress, capture: see `vae_edu.engine.run.Options`.
 
     Returns:
         The losses, per image, in the unit of the loss.

@@ -34,25 +34,25 @@ class VAE(nn.Module):
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: the dimensions of z.
-        likelihood: what the decoder's p(x|z) is. "gaussian": N(μ(z), diag σ²(z)), mean and covariance both
+        latent_dim: The dimensions of z.
+        likelihood: What the decoder's p(x|z) is. "gaussian": N(μ(z), diag σ²(z)), mean and covariance both
             from the network, as in the lecture. "gaussian_one_sigma": N(μ(z), σ² I) with one learned σ for
             all pixels and images. "bernoulli": each pixel is 1 with a probability from the network, for
             binarized images.
         network: "mlp", or "cnn" for convolutions.
-        hidden: the widths of the encoder's hidden layers, or the channels of its convolutions; the decoder
+        hidden: The widths of the encoder's hidden layers, or the channels of its convolutions; the decoder
             mirrors them. Default: `WIDTHS`.
-        activation: of an mlp, "relu" or "tanh".
-        min_sigma: the floor under a Gaussian decoder's σ, in gray levels.
-        device: where the model is, `vae_edu.device()` by default.
+        activation: Of an mlp, "relu" or "tanh".
+        min_sigma: The floor under a Gaussian decoder's σ, in gray levels.
+        device: Where the model is, `vae_edu.device()` by default.
 
     Attributes:
-        architecture: the arguments above but for the device, saved with the model.
-        about: what else is worth knowing about the model, such as the data that it learned from, as strings
+        architecture: The arguments above but for the device, saved with the model.
+        about: What else is worth knowing about the model, such as the data that it learned from, as strings
             and numbers; saved with the model.
 
     Raises:
-        ValueError: an argument is not one of those above.
+        ValueError: An argument is not one of those above.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class VAE(nn.Module):
         """Write weights, `architecture` and `about` to one file.
 
         Raises:
-            ValueError: the file cannot be written.
+            ValueError: The file cannot be written.
         """
         checkpoint.save(path, checkpoint.contents_of(self))
 
@@ -129,11 +129,11 @@ class VAE(nn.Module):
         """The model in a file of `save`, or in a checkpoint of `vae_edu.train.fit`.
 
         Args:
-            path: the file.
-            device: where the model is, `vae_edu.device()` by default.
+            path: The file.
+            device: Where the model is, `vae_edu.device()` by default.
 
         Raises:
-            ValueError: the file is missing, damaged, from a newer version, or holds no VAE.
+            ValueError: The file is missing, damaged, from a newer version, or holds no VAE.
         """
         saved = checkpoint.load(path)
         if not isinstance(saved.get("architecture"), dict):

@@ -13,7 +13,7 @@ import vae_edu
 from vae_edu.data import strokes
 from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
 from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
-from vae_edu.data.mapped import MappedImages, grey
+from vae_edu.data.mapped import MappedImages, gray
 from vae_edu.engine.arguments import image_index, whole_number
 
 __all__ = [
@@ -134,7 +134,7 @@ def load_images(
         return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
     x, labels, rows = _read(name, split, n, seed, read=_read_file)
     images = Images(x if rows is None else x[rows], labels).to(vae_edu.device(device))
-    return Images(grey(images.x), images.labels)
+    return Images(gray(images.x), images.labels)
 
 
 def map_images(
@@ -187,7 +187,7 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
         ValueError: For values outside [0, 1] or not finite, and for mapped images.
     """
     if isinstance(x, MappedImages):
-        raise ValueError("mapped images stay grey: binarize x[rows], or use elbo.negative_elbo_of_binarized.")
+        raise ValueError("mapped images stay gray: binarize x[rows], or use elbo.negative_elbo_of_binarized.")
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
     if seed is None:

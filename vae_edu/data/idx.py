@@ -133,7 +133,7 @@ def _mapped_npy(path: Path) -> np.ndarray:
 def _not_bytes(path: Path, dtype: np.dtype) -> DatasetError:
     return DatasetError(
         f"{path} holds {dtype}: save labels as integers, and images as uint8, which are "
-        "(255 * x).round().astype(np.uint8) for grey values x in [0, 1]."
+        "(255 * x).round().astype(np.uint8) for gray values x in [0, 1]."
     )
 
 

@@ -48,7 +48,7 @@ class MappedImages:
         rows = image_index(index, len(self))
         if isinstance(rows, Tensor):
             rows = rows.to(self._content.device)
-        return grey(self._bytes(rows).to(self.device))
+        return gray(self._bytes(rows).to(self.device))
 
     def to(self, device: torch.device | str) -> "MappedImages":
         """The same images, coming out on a device.
@@ -79,6 +79,6 @@ class MappedImages:
         return self._content.index_select(0, index)  # faster than self._content[index]
 
 
-def grey(content: Tensor) -> Tensor:
+def gray(content: Tensor) -> Tensor:
     """Bytes as float32 in [0, 1], byte / 255, of their shape and on their device."""
     return content.float().div_(255)

@@ -50,8 +50,8 @@ def _spline(points: np.ndarray, dots: int) -> np.ndarray:
 
     Catmull & Rom (1974), A class of local interpolating splines; uniform, with doubled end points.
     """
-    travelled = np.append(0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
-    place = np.interp(np.linspace(0, travelled[-1], dots), travelled, np.arange(len(points)))
+    traveled = np.append(0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
+    place = np.interp(np.linspace(0, traveled[-1], dots), traveled, np.arange(len(points)))
     i = np.minimum(place.astype(int), len(points) - 2)  # the dot lies between points i and i + 1
     t = place - i
     cubic = np.array(
@@ -168,7 +168,7 @@ def draw(factors: Mapping[str, Tensor]) -> Tensor:
         factors: A full table, as `random_factors` and `complete_factors` return it.
 
     Returns:
-        (n, 1, 28, 28) in [0, 1], in 256 shades of grey.
+        (n, 1, 28, 28) in [0, 1], in 256 shades of gray.
     """
     x = torch.empty(len(factors["digit"]), 1, SIZE, SIZE)
     for start in range(0, len(x), CHUNK):

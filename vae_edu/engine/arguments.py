@@ -12,12 +12,12 @@ def whole_number(name: str, value: Any, least: int) -> int:
     """The value as an int.
 
     Args:
-        name: of the argument, for the message.
-        value: what the caller gave.
-        least: the smallest value that is allowed.
+        name: Of the argument, for the message.
+        value: What the caller gave.
+        least: The smallest value that is allowed.
 
     Raises:
-        ValueError: the value is not a whole number, or below `least`.
+        ValueError: The value is not a whole number, or below `least`.
     """
     try:
         number = operator.index(value)
@@ -38,7 +38,7 @@ def channels_height_width(image_shape: Any) -> tuple[int, int, int]:
     """image_shape as three ints.
 
     Raises:
-        ValueError: it is not (channels, height, width).
+        ValueError: It is not (channels, height, width).
     """
     if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
         raise ValueError(f"image_shape = {image_shape!r} must be (channels, height, width).")

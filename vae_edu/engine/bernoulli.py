@@ -22,14 +22,14 @@ class BernoulliImage(Independent):
         """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)].
 
         Args:
-            value: images (…, C, H, W), each pixel 0 or 1.
+            value: Images (…, C, H, W), each pixel 0 or 1.
 
         Returns:
             (…), in nats.
 
         Raises:
-            ValueError: gray pixels.
-            FloatingPointError: logits that are not finite, if gradients are off. While training, `fit` finds
+            ValueError: Gray pixels.
+            FloatingPointError: Logits that are not finite, if gradients are off. While training, `fit` finds
                 them by the loss.
         """
         logits = self.base_dist.logits

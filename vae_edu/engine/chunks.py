@@ -23,7 +23,7 @@ class Block(NamedTuple):
     """Some images with their encoding.
 
     Attributes:
-        x: images (b, …).
+        x: Images (b, …).
         q: q(z|x) of these images, or None if nothing encodes them.
     """
 
@@ -54,19 +54,19 @@ def over_codes(
 
     Args:
         work: (block, start, stop) → the result for these images and the codes start … stop.
-        x: images (B, …).
-        codes: the number of codes for each image.
-        combine: an iterator over the results of one block → a tensor whose dimension `dim` counts its images.
-        encode: images → q(z|x), for block.q.
-        kept: bytes that combine holds for each image and code, if it holds all of them.
-        dim: the dimension along which the blocks' results are concatenated.
-        memory: bytes of intermediate results at a time; default: `vae_edu.engine.memory.MEMORY`.
-        seed: of a stream of random numbers for this work and for the runs that measure it. Default: work
+        x: Images (B, …).
+        codes: The number of codes for each image.
+        combine: An iterator over the results of one block → a tensor whose dimension `dim` counts its images.
+        encode: Images → q(z|x), for block.q.
+        kept: Bytes that combine holds for each image and code, if it holds all of them.
+        dim: The dimension along which the blocks' results are concatenated.
+        memory: Bytes of intermediate results at a time; default: `vae_edu.engine.memory.MEMORY`.
+        seed: Of a stream of random numbers for this work and for the runs that measure it. Default: work
             takes the caller's random numbers, and measuring takes none.
-        progress: whether to show a bar that counts the images.
+        progress: Whether to show a bar that counts the images.
 
     Raises:
-        ValueError: not even one image with one code fits into the memory.
+        ValueError: Not even one image with one code fits into the memory.
     """
     limit = bytes_for(x, memory)
     largest = min(len(x), max(1, limit // (kept * codes))) if kept else len(x)  # images in a block
@@ -103,14 +103,14 @@ def chunk_sizes(
     holds for any model, whatever its networks look like.
 
     Args:
-        work: runs on b images and k codes.
-        images: the most images at a time.
-        codes: the most codes at a time.
-        memory: the limit in bytes.
-        shortcut: stop after one run if it shows that everything fits; the answer is the same.
+        work: Runs on b images and k codes.
+        images: The most images at a time.
+        codes: The most codes at a time.
+        memory: The limit in bytes.
+        shortcut: Stop after one run if it shows that everything fits; the answer is the same.
 
     Raises:
-        ValueError: not even one image with one code fits.
+        ValueError: Not even one image with one code fits.
     """
 
     def cost(b: int, k: int) -> int:

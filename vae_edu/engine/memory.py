@@ -12,11 +12,11 @@ def bytes_for(x: Tensor, memory: int | None = None) -> int:
     """The limit in bytes for intermediate results.
 
     Args:
-        x: any tensor on the device that will do the work.
-        memory: the caller's limit; default: what suits the device of x, from `MEMORY`.
+        x: Any tensor on the device that will do the work.
+        memory: The caller's limit; default: what suits the device of x, from `MEMORY`.
 
     Raises:
-        ValueError: memory is not a whole number above 0.
+        ValueError: Memory is not a whole number above 0.
     """
     return MEMORY.get(x.device.type, MEMORY["cpu"]) if memory is None else whole_number("memory", memory, 1)
 

@@ -32,7 +32,7 @@ class Step:
 
     Attributes:
         optimizer: Adam (Kingma & Ba 2015).
-        captured: records the step as a CUDA graph; None on a CPU, in a group of processes, or if
+        captured: Records the step as a CUDA graph; None on a CPU, in a group of processes, or if
             `capture` is False.
     """
 

@@ -28,11 +28,11 @@ def check_pixels(right: Callable[[], Tensor], message: str) -> None:
     """Check every pixel, unless the switch is off.
 
     Args:
-        right: computes whether each pixel is right, a tensor of bool. It is not called if the switch is off.
-        message: says what is wrong and what to do.
+        right: Computes whether each pixel is right, a tensor of bool. It is not called if the switch is off.
+        message: Says what is wrong and what to do.
 
     Raises:
-        ValueError: with the message, if any pixel is wrong.
+        ValueError: With the message, if any pixel is wrong.
     """
     if checking() and not right().all():
         raise ValueError(message)

@@ -23,7 +23,7 @@ def write(table: Path, gradebook: Path) -> int:
         How many scores were set.
 
     Raises:
-        ValueError: nbgrader, the gradebook, a column or an assignment is missing, or a mark is no number.
+        ValueError: Nbgrader, the gradebook, a column or an assignment is missing, or a mark is no number.
     """
     try:
         nbgrader: Any = import_module("nbgrader.api")

@@ -29,7 +29,7 @@ def main() -> None:
     import vae_edu.grading.wire  # noqa: F401
 
     torch.set_num_threads(1)
-    torch.ones(2, 2) @ torch.ones(2, 2)  # the first product reads /proc, which the child cannot
+    torch.mm(torch.ones(2, 2), torch.ones(2, 2))  # the first product reads /proc, which the child cannot
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
