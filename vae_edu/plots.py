@@ -31,9 +31,6 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = No
         title: Of the figure.
         ax: Where to draw; a new figure by default.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError: For other shapes.
     """
@@ -48,9 +45,6 @@ def image_grid(x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = 
         columns: How many in a row.
         title: Of the figure.
         ax: Where to draw; a new figure by default.
-
-    Returns:
-        The axes.
 
     Raises:
         ValueError: For other shapes.
@@ -81,9 +75,6 @@ def curves(
         title: Of the figure.
         log_x: Whether x has a logarithmic axis.
         ax: Where to draw; a new figure by default.
-
-    Returns:
-        The axes.
     """
     ax = ax or _axes(6.4, 3.8)
     tables = {name: _table(values) for name, values in series.items()}
@@ -127,9 +118,6 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
         prior: Whether to draw the circle of radius 2, too, which holds 86% of a standard normal, N(0, I).
         title: Of the figure.
         ax: Where to draw; a new figure by default.
-
-    Returns:
-        The axes.
 
     Raises:
         ValueError: For codes of another shape.
@@ -178,9 +166,6 @@ def density(
             ring around that part.
         title: Of the figure.
         ax: Where to draw; a new figure by default.
-
-    Returns:
-        The axes.
 
     Raises:
         ValueError: If the values do not fit the grid, or the grid is not 2-D.
@@ -240,9 +225,6 @@ def bound(
         log_p_x: log p(x), (B,), in nats.
         title: Of the figure.
         ax: Where to draw; a new figure by default.
-
-    Returns:
-        The axes.
     """
     ax = ax or _axes(9, 4.2)
     cost, divergence = -_array(reconstruction.double()), _array(kl.double())
