@@ -98,7 +98,9 @@ def test_a_confined_process_can_only_compute(folder, user):
 def test_the_allowance_is_on_top_of_what_is_mapped(folder, alone):
     """A CUDA build of PyTorch maps more than three gigabytes before a student's code starts."""
     program = PROGRAM.replace("parent, found", "import mmap; mapped = mmap.mmap(-1, 2**32)\nparent, found")
-    program = program.replace("found[\"uid\"]", "attempt('allowed', lambda: len(bytearray(2**27)))\nfound[\"uid\"]")
+    program = program.replace(
+        'found["uid"]', "attempt('allowed', lambda: len(bytearray(2**27)))\nfound[\"uid\"]"
+    )
     if not alone:
         program = program.replace("parent, found", NO_NAMESPACES + "parent, found", 1)
     found = confined(folder, "root", program, mode=0o755)

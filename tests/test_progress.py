@@ -1,4 +1,4 @@
-"""The progress bar: one line in a terminal and a notebook, a few lines in a log, and never the end of a run."""
+"""The progress bar: one line in a terminal or a notebook, a few lines in a log, and never the end of a run."""
 
 import io
 import os
@@ -77,9 +77,7 @@ def test_closed_streams_end_nothing(tmp_path, streams):
     code = "from vae_edu.engine.progress import progress_bar as b\nfor _ in b(iterable=range(9)): pass\n"
     code += f"open({str(tmp_path / 'done')!r}, 'w').close()"
     environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    subprocess.run(
-        ["sh", "-c", f'"$0" -c "$1" {streams}', sys.executable, code], env=environment, check=True
-    )
+    subprocess.run(["sh", "-c", f'"$0" -c "$1" {streams}', sys.executable, code], env=environment, check=True)
     assert (tmp_path / "done").exists()
 
 
@@ -113,7 +111,7 @@ def test_a_terminal_keeps_the_bar_on_one_line(columns):
 def test_a_notebook_without_ipywidgets_gets_a_line_and_no_advice():
     code = """
         import sys
-        import ipykernel.zmqshell, IPython  # by which tqdm knows a notebook; its older versions ask the kernel
+        import ipykernel.zmqshell, IPython  # tqdm knows a notebook by the one, or the other
         IPython.get_ipython = lambda: type("Kernel", (), {"config": {"IPKernelApp": {}}})
         sys.modules["ipywidgets"] = None
         from vae_edu.engine import progress
