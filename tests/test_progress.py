@@ -1,4 +1,4 @@
-"""The progress bar: one line in a terminal or a notebook, a few lines in a log, and never the end of a run."""
+"""The progress bar: a line in a terminal or a notebook, a few lines in a log, and never the end of a run."""
 
 import io
 import os
