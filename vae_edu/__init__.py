@@ -18,13 +18,15 @@ What no lesson imports has a folder: engine (fast, resumable, bounded in memory)
 
 import os
 
-import torch
+TYPE_CHECKING = False  # for type checkers it is true; typing and PyTorch take their time, which Ctrl-C may hit
+if TYPE_CHECKING:
+    import torch
 
 __version__ = "0.2.0"
 __all__ = ["device"]
 
 
-def device(name: str | torch.device | None = None) -> torch.device:
+def device(name: "str | torch.device | None" = None) -> "torch.device":
     """The device that everything runs on: the one that is named, else CUDA when there is one, else the CPU.
 
     The environment variable `VAE_EDU_DEVICE` overrides the choice, for example
@@ -37,6 +39,8 @@ def device(name: str | torch.device | None = None) -> torch.device:
     Raises:
         ValueError: If the name is no device of this machine.
     """
+    import torch
+
     name = name or os.environ.get("VAE_EDU_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.zeros(1, device=name).item()
