@@ -220,3 +220,22 @@ def test_shrinking_averages_blocks():
             odd.shrink(4)
     with pytest.raises(ValueError, match="factor = 0"):
         images.shrink(0)
+
+
+def test_at_most(tmp_path):
+    write_folder(tmp_path / "mine")
+    whole = load_images(tmp_path / "mine", at_most=1_000)
+    assert len(whole) == 7
+    assert len(map_images(tmp_path / "mine", at_most=1_000)) == 7
+    assert torch.equal(load_images(tmp_path / "mine", at_most=3).x, load_images(tmp_path / "mine", n=3).x)
+    assert torch.equal(load_images("strokes", at_most=5).x, load_images("strokes", n=5).x)
+    with pytest.raises(ValueError, match="n = 3 and at_most = 4"):
+        load_images("strokes", n=3, at_most=4)
+
+
+def test_images_without_labels():
+    images = Images(torch.rand(6, 1, 4, 4))
+    assert images[2:4].labels is None
+    assert images.shrink(2).to("cpu").labels is None
+    with pytest.raises(ValueError, match="have no labels, and this needs them"):
+        _ = images.known_labels

@@ -90,12 +90,12 @@ def test_one_version_everywhere():
     assert f"version {vae_edu.__version__}, " in readme
 
 
-def test_the_package_itself_needs_four_libraries():
+def test_the_package_itself_needs_five_libraries():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {re.match(r"\w+", line)[0] for line in project["dependencies"]}
-    assert names == {"numpy", "torch", "matplotlib", "tqdm"}
+    assert names == {"numpy", "torch", "matplotlib", "pillow", "tqdm"}
     for path in FILES:
-        allowed = names | {"vae_edu"} | set(sys.stdlib_module_names)
+        allowed = names - {"pillow"} | {"PIL", "vae_edu"} | set(sys.stdlib_module_names)
         if path.stem in {"plots", "sliders"}:  # in functions that run in a notebook
             allowed |= {"IPython", "ipywidgets"}
         if path.stem == "gradebook":  # for those who use nbgrader

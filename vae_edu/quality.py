@@ -61,8 +61,8 @@ def classifier(train: Images, epochs: int = 3, *, seed: int = 0, progress: bool 
         KeyboardInterrupt: After Ctrl-C, since a half-trained classifier misjudges.
     """
     with random_stream(seed):
-        model = conv_encoder(train.x.shape[1:], int(train.labels.max()) + 1, (16, 32)).to(device())
-    return fit_classifier(model, (train.x, train.labels), epochs, lr=2e-3, seed=seed, progress=progress)
+        model = conv_encoder(train.x.shape[1:], int(train.known_labels.max()) + 1, (16, 32)).to(device())
+    return fit_classifier(model, (train.x, train.known_labels), epochs, lr=2e-3, seed=seed, progress=progress)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -37,13 +37,26 @@ class Images:
 
     Attributes:
         x: (N, C, H, W) float32 in [0, 1].
-        labels: (N,) int64.
+        labels: (N,) int64, or None if there are none: the lecture's raw data.
         factors: What the images were made from, a column (N, …) for each name, or None if unknown.
+        classes: The name of each label, such as that of a folder of pictures, or None if they have none.
     """
 
     x: Tensor
-    labels: Tensor
+    labels: Tensor | None = None
     factors: dict[str, Tensor] | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def known_labels(self) -> Tensor:
+        """The labels (N,), for what cannot do without.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if self.labels is None:
+            raise ValueError("these images have no labels, and this needs them: give Images(x, labels).")
+        return self.labels
 
     def __len__(self) -> int:
         return len(self.x)
@@ -61,15 +74,16 @@ class Images:
         height, width = self.x.shape[-2:]
         if height % whole_number("factor", factor, 1) or width % factor:
             raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
-        return Images(avg_pool2d(self.x, factor), self.labels, self.factors)
+        return replace(self, x=avg_pool2d(self.x, factor))
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
         return self._map(lambda column: column.to(device))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Images":
+        labels = None if self.labels is None else change(self.labels)
         factors = self.factors and {name: change(column) for name, column in self.factors.items()}
-        return Images(change(self.x), change(self.labels), factors)
+        return replace(self, x=change(self.x), labels=labels, factors=factors)
 
 
 def stroke_digits(
@@ -110,6 +124,8 @@ def load_images(
     n: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    *,
+    at_most: int | None = None,
 ) -> Images:
     """Load a data set by name, or the four IDX or .npy files of a folder.
 
@@ -124,17 +140,19 @@ def load_images(
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
         device: Where the images are, `vae_edu.device()` by default.
+        at_most: Instead of n: so many, or all if there are fewer.
 
     Raises:
         ValueError: For bad arguments.
         DatasetError: If the files are missing, or not what they should be. No file is left half-written.
     """
-    name, n, seed = _checked(name, split, n, seed)
+    name, n, at_most, seed = _checked(name, split, n, at_most, seed)
     if name == "strokes":
-        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
-    x, labels, rows = _read(name, split, n, seed, read=_read_file)
+        n = n or min(at_most or STROKES[split], STROKES[split])
+        return stroke_digits(n, seed=2 * seed + (split == "test"), device=device)
+    x, labels, rows = _read(name, split, n, at_most, seed, read=_read_file)
     images = Images(x if rows is None else x[rows], labels).to(vae_edu.device(device))
-    return Images(gray(images.x), images.labels)
+    return replace(images, x=gray(images.x))
 
 
 def map_images(
@@ -143,6 +161,8 @@ def map_images(
     n: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    *,
+    at_most: int | None = None,
 ) -> MappedImages:
     """The images of `load_images` left in their file, for data larger than memory.
 
@@ -156,15 +176,16 @@ def map_images(
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
         device: Where images come out, `vae_edu.device()` by default.
+        at_most: Instead of n: so many, or all if there are fewer.
 
     Raises:
         ValueError: For bad arguments.
         DatasetError: If the files are missing, gzipped, or not what they should be.
     """
-    name, n, seed = _checked(folder, split, n, seed)
+    name, n, at_most, seed = _checked(folder, split, n, at_most, seed)
     if name == "strokes":
         raise ValueError("stroke digits are drawn, not read: use load_images, or name a folder of files.")
-    x, labels, rows = _read(name, split, n, seed, read=map_file)
+    x, labels, rows = _read(name, split, n, at_most, seed, read=map_file)
     return MappedImages(x, labels, rows).to(vae_edu.device(device))
 
 
@@ -197,23 +218,34 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
 
 
 def _checked(
-    name: str | Path | None, split: str, n: int | None, seed: int
-) -> tuple[str | Path, int | None, int]:
+    name: str | Path | None, split: str, n: int | None, at_most: int | None, seed: int
+) -> tuple[str | Path, int | None, int | None, int]:
     """The arguments of a data set, checked, and its name if none is given."""
     if split not in FILES:
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
+    if n is not None and at_most is not None:
+        raise ValueError(
+            f"n = {n} and at_most = {at_most} are two answers to one question: give one of them."
+        )
     n = None if n is None else whole_number("n", n, 1)
-    return name or default_name(), n, whole_number("seed", seed, 0)
+    at_most = None if at_most is None else whole_number("at_most", at_most, 1)
+    return name or default_name(), n, at_most, whole_number("seed", seed, 0)
 
 
 def _read(
-    name: str | Path, split: str, n: int | None, seed: int, read: Callable[[Path], Tensor]
+    name: str | Path,
+    split: str,
+    n: int | None,
+    at_most: int | None,
+    seed: int,
+    read: Callable[[Path], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """All images (M, C, H, W) uint8, the labels (N,) of those that are wanted, and which these are (N,)."""
     x_path, labels_path = (_locate(name, file) for file in FILES[split])
     x, labels = read(x_path), _read_file(labels_path)
     _check(x, x_path, labels, labels_path)
     x = x[:, None] if x.dim() == 3 else x
+    n = min(at_most, len(x)) if at_most else n
     if n is None:
         return x, labels.long(), None
     if n > len(x):
