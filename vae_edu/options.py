@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-
 EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
   python -m vae_edu train --out model.pt --resume --epochs 20
