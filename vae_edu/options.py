@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from vae_edu.engine.arguments import whole_number
-
 EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
   python -m vae_edu train --out model.pt --resume --epochs 20
@@ -280,10 +278,12 @@ OPTIONS = {
 def _whole(least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         try:
-            return whole_number("it", int(text), least)
+            number = int(text)
         except ValueError:
-            message = f"{text!r} must be a whole number, {least} or above"
-            raise argparse.ArgumentTypeError(message) from None
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {least} or above")
+        return number
 
     return convert
 
