@@ -16,9 +16,7 @@ What a person handles: plots, sliders, checks (of the exercises), commands and o
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
-TYPE_CHECKING = (
-    False  # for type checkers it is true; typing and PyTorch take their time, which Ctrl-C may hit
-)
+TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, which Ctrl-C may hit
 if TYPE_CHECKING:
     import torch
 
