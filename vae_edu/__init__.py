@@ -17,18 +17,22 @@ What a person handles: plots, sliders, checks (of the exercises), and commands, 
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
-import os
-
-TYPE_CHECKING = False  # for type checkers it is true; typing and PyTorch take their time, which Ctrl-C may hit
+TYPE_CHECKING = (
+    False  # true for type checkers; importing typing or PyTorch takes time, in which Ctrl-C may come
+)
 if TYPE_CHECKING:
     import torch
 
 __version__ = "0.2.0"
-__all__ = ["device"]
+__all__ = ["DeviceWarning", "device"]
 
 
-def device(name: "str | torch.device | None" = None) -> "torch.device":
-    """The device that everything runs on: the one that is named, else CUDA when there is one, else the CPU.
+class DeviceWarning(UserWarning):
+    """There is a GPU, but PyTorch cannot use it."""
+
+
+def device(name: "str | int | torch.device | None" = None) -> "torch.device":
+    """The device that everything runs on: the one that is named, else CUDA when it works, else the CPU.
 
     The environment variable `VAE_EDU_DEVICE` overrides the choice, for example
     `VAE_EDU_DEVICE=cpu` or `VAE_EDU_DEVICE=cuda:1`. Data and models that the package
@@ -38,16 +42,11 @@ def device(name: "str | torch.device | None" = None) -> "torch.device":
         name: Such as "cpu", "cuda" or "cuda:1".
 
     Raises:
-        ValueError: If the name is no device of this machine.
-    """
-    import torch
+        ValueError: If the name is no device of this machine, or one without float64, such as Apple's mps.
 
-    name = name or os.environ.get("VAE_EDU_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name).item()
-        return torch.device(name)
-    except Exception as error:  # each PyTorch backend fails in its own way
-        raise ValueError(
-            f"{name} is not a device that PyTorch finds on this machine; use cpu, or cuda with "
-            "an NVIDIA GPU (as an argument, or in the environment variable VAE_EDU_DEVICE)."
-        ) from error
+    Warns:
+        DeviceWarning: There is a GPU that PyTorch cannot use, and nobody named it. Once in a process.
+    """
+    from vae_edu.engine.devices import find  # only now: PyTorch takes a while to import
+
+    return find(name)

@@ -19,9 +19,11 @@ from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
 from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
 from vae_edu.data.download import SOURCES
+from vae_edu.data.room import free_memory
 from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
+from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
@@ -61,7 +63,9 @@ def train(options: Train) -> int:
             checkpoint=options.out,
         )
         if distributed.rank() == 0 and history.interrupted:
-            print(f"python -m vae_edu train --resume --out {shlex.quote(options.out)} goes on.", file=sys.stderr)
+            print(
+                f"python -m vae_edu train --resume --out {shlex.quote(options.out)} goes on.", file=sys.stderr
+            )
         elif distributed.rank() == 0:
             print(f"{_bound_in_words(vae, test)}: {options.out}")
     return 130 if history.interrupted else 0
@@ -81,7 +85,9 @@ def with_saved_options(given: dict[str, Any]) -> dict[str, Any]:
     try:
         saved = parsed_again("train", {name: value for name, value in saved.items() if name in kept})
     except ValueError as error:
-        raise ValueError(f"{path} is damaged, its options are none of train ({error}): name another.") from None
+        raise ValueError(
+            f"{path} is damaged, its options are none of train ({error}): name another."
+        ) from None
     if "data" in given:
         given = {**given, "data": _full_name(given["data"])}
     for name, before in asdict(Train(path, **saved)).items():
@@ -324,7 +330,10 @@ def _source_for(vae: VAE, options: Edit | Evaluate) -> dict[str, Any]:
     """What to look at: the data that are named, or else those that the model learned from."""
     source = _source(options)
     if options.data is None:
-        own = {"size": _about(vae, options.model, "size", int), "gray": _about(vae, options.model, "gray", bool)}
+        own = {
+            "size": _about(vae, options.model, "size", int),
+            "gray": _about(vae, options.model, "gray", bool),
+        }
         own["name"] = _about(vae, options.model, "data", str)
         if own["name"] is None:
             raise ValueError(f"{options.model} does not say which data it learned from: give --data.")
@@ -356,7 +365,10 @@ def _check_room_to_generate(vae: VAE, n: int) -> None:
         p = vae.decode(vae.prior().sample(torch.Size([images])))
         return p.mean, p.sample(), torch.empty(images, 12, height, width, dtype=torch.float64)
 
-    free = free_memory(next(vae.parameters()).device)
+    where = next(vae.parameters()).device
+    free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else free_memory()
+    if free is None:
+        return
     with torch.no_grad(), random_stream(0):
         most, _ = chunk_sizes(work, n, 1, free)
     if most < n:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from vae_edu import __version__
 
-
 EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
   python -m vae_edu train --out model.pt --resume --epochs 20
@@ -317,7 +316,11 @@ def _add_reproduce(parser: Parser) -> None:
     length("--epochs", type=_whole(1), help="epochs of training, instead of minutes")
     _add_data(parser, "mnist")
     add("--n", type=_whole(2), help="held-out images to measure on (default: all)")
-    add("--samples", type=_whole(1, MOST_SAMPLES), help=f"an image, for log p(x) (default: {Reproduce.samples})")
+    add(
+        "--samples",
+        type=_whole(1, MOST_SAMPLES),
+        help=f"an image, for log p(x) (default: {Reproduce.samples})",
+    )
     add("--out", type=_text, help="a file that keeps the model")
     add("--resume", action="store_true", help=GO_ON)
     add("--json", action="store_true", help=JSON)

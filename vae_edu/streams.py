@@ -14,12 +14,12 @@ PLAIN = {"−": "-", "–": "-", "±": "+-", "×": "x", "→": "->", "…": "...
 
 @contextmanager
 def any_encoding() -> Iterator[None]:
-    """Inside, what the encoding of stdout or stderr lacks is written in ASCII: − as -, ± as +-, é as \\xe9."""
-    codecs.register_error("vae_edu.plain", _plain)
+    """Inside, what stdout's or stderr's encoding lacks is written in ASCII: − as -, ± as +-, é as \\xe9."""
+    codecs.register_error("vae_edu_plain", _plain)
     streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
     before = [stream.errors for stream in streams]
     for stream in streams:
-        stream.reconfigure(errors="vae_edu.plain")
+        stream.reconfigure(errors="vae_edu_plain")
     try:
         yield
     finally:
