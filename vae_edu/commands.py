@@ -7,6 +7,7 @@ import shlex
 import sys
 from dataclasses import asdict, fields, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_edu import device, marginal
+import vae_edu
+from vae_edu import marginal
 from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
 from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
@@ -31,7 +33,7 @@ from vae_edu.monitor import bits_per_dimension
 from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train, parsed_again
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
-from vae_edu.vae import VAE
+from vae_edu.vae import VAE, WIDTHS
 
 NOT_KEPT = {"out", "resume", "device"}  # options of one call, which a file of train does not keep
 SAMPLES = 16  # for the ELBO of one image
@@ -40,7 +42,7 @@ MOST_NAMED = 9  # values in a title
 
 def train(options: Train) -> int:
     """Train a VAE, and print its bound on the held-out images."""
-    device(options.device)
+    vae_edu.device(options.device)
     if not options.resume:
         _check_new(options.out)
     options = _in_full(options)
@@ -48,6 +50,7 @@ def train(options: Train) -> int:
         x = _training_images(options)
         test = _held_out(_source(options), options.binarize)
         _check_alike(x.shape[1:], test)
+        _check_room_to_train(options, x.shape[1:])
         vae = _new_vae(options, x.shape[1:])
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
         history = fit(
@@ -137,7 +140,10 @@ def edit(options: Edit) -> int:
 def evaluate(options: Evaluate) -> int:
     """Print how well the model explains held-out images."""
     vae = VAE.load(options.model, options.device)
-    grid = Grid(vae.latent_dim, options.grid_points, options.grid_radius) if vae.latent_dim <= 2 else None
+    try:
+        grid = Grid(vae.latent_dim, options.grid_points, options.grid_radius) if vae.latent_dim <= 2 else None
+    except ValueError as error:
+        raise ValueError(f"--grid-points {options.grid_points}: {error}") from None
     source = _source_for(vae, options)
     x = _some(_held_out_for(vae, options, source), options.n)
     if len(x) == 1:
@@ -357,6 +363,27 @@ def _about(vae: VAE, path: str | None, name: str, kind: type) -> Any:
     return value
 
 
+def _check_room_to_train(options: Train, image_shape: torch.Size) -> None:
+    """Raise MemoryError if the weights cannot fit, with their gradients and Adam's two moments."""
+    channels, height, width = image_shape
+    hidden = options.hidden or []
+    if options.network == "cnn":
+        hidden = hidden or list(WIDTHS["cnn"])
+        convolutions = 9 * sum(a * b for a, b in pairwise([channels, *hidden]))
+        ends = hidden[-1] * math.ceil(height / 2 ** len(hidden)) * math.ceil(width / 2 ** len(hidden))
+        weights = 2 * (convolutions + ends * options.latent_dim)
+    else:
+        weights = 2 * sum(a * b for a, b in pairwise([math.prod(image_shape), *hidden, options.latent_dim]))
+    free = _free(vae_edu.device(options.device))
+    if free is not None and 4 * 4 * weights > free:
+        raise MemoryError
+
+
+def _free(device: torch.device) -> int | None:
+    """The bytes that are free on a device, or None if the system does not say."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+
+
 def _check_room_to_generate(vae: VAE, n: int) -> None:
     """Raise ValueError if n images and their picture take more memory than there is."""
     channels, height, width = vae.image_shape
@@ -365,16 +392,15 @@ def _check_room_to_generate(vae: VAE, n: int) -> None:
         p = vae.decode(vae.prior().sample(torch.Size([images])))
         return p.mean, p.sample(), torch.empty(images, 12, height, width, dtype=torch.float64)
 
-    where = next(vae.parameters()).device
-    free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else free_memory()
+    free = _free(next(vae.parameters()).device)
     if free is None:
         return
     with torch.no_grad(), random_stream(0):
         most, _ = chunk_sizes(work, n, 1, free)
     if most < n:
         raise ValueError(
-            f"--n {n}: there is memory for about {most} images of {channels} x {height} x {width} pixels at a "
-            "time; lower it, and draw others with another --seed."
+            f"--n {n}: there is memory for about {most} images of {channels} x {height} x {width} pixels at "
+            "a time; lower it, and draw others with another --seed."
         )
 
 
@@ -472,7 +498,7 @@ def _table(numbers: dict[str, Any]) -> str:
 def _check_reproduce(options: Reproduce) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ValueError("reproduce runs in one process: start it without torchrun.")
-    device(options.device)
+    vae_edu.device(options.device)
     if options.resume and (options.out is None or options.epochs or options.budget):
         raise ValueError(
             "--resume takes everything but --out from that file: leave --epochs and --budget out."

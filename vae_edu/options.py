@@ -56,8 +56,10 @@ that (Linux does)."""
 GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into
 nbgrader's gradebook, as manual scores. nbgrader must know the assignments: run
 its generate_assignment first."""
-DATA = "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, or " \
-    "one .npz or .npy file"  # fmt: skip
+DATA = (
+    "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, "
+    "or one .npz or .npy file"
+)
 SIZE = "of pictures in pixels, to which they are resized and cut"
 GRAY = "make color images gray, or leave them as they are"
 MODEL = "a file of train"
@@ -94,8 +96,8 @@ class Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """The options that were given on the command line, by name, and the name of the "command".
 
-    Ends the process for --help and --version (0), without any words (0, with the help), and for words that
-    are no command (2).
+    Ends the process for --help and --version (0), and for words that are no command (2; no words at all get
+    the help).
     """
     parser = _parser()
     try:
@@ -104,7 +106,7 @@ def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         parser.exit(2, f"{error}\n")
     if given.get("command") is None:
         parser.print_help()
-        parser.exit()
+        parser.exit(2, f"{parser.prog}: name a command.\n")
     return given
 
 
