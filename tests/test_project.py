@@ -44,7 +44,7 @@ def requirements(everything=False):
 
 
 def pins(lines):
-    return {normal(name): version for name, version in (line.split("==") for line in lines)}
+    return {normal(name): version for name, version in (line.split(";")[0].split("==") for line in lines)}
 
 
 def constraints():

@@ -12,14 +12,11 @@ The map of the course: each lesson, the modules that it is the first to use, and
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce                             importance-weighted bounds, and the table of their paper
 
-What a person handles: plots, sliders, checks (of the exercises), and commands, options and streams of
-`python -m vae_edu`.
+What a person handles: plots, sliders, checks (of the exercises), commands and options (`python -m vae_edu`).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
-TYPE_CHECKING = (
-    False  # true for type checkers; importing typing or PyTorch takes time, in which Ctrl-C may come
-)
+TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, which Ctrl-C may hit
 if TYPE_CHECKING:
     import torch
 
