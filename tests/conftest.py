@@ -17,6 +17,7 @@ SLOW = {
     "test_assignments.py",
     "test_commands.py",
     "test_confine.py",
+    "test_streams.py",
     "test_distributed.py",
     "test_grading.py",
     "test_reproduce.py",
