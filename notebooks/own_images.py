@@ -7,23 +7,23 @@ from vae_edu.probe import class_count
 
 FEWEST = {"train": 100, "test": 20}  # images
 SMALLEST = 5  # pixels a side
-LARGEST = 3 * 32 * 32  # numbers an image; PCA takes the cube of it
-FEWEST_DIRECTIONS = 3  # in which images differ: lesson 2 takes two of them
+LARGEST = 40 * 40  # pixels an image; the time of PCA grows with the cube of it
+FEWEST_DIRECTIONS = 3  # in which images differ: lesson 2 describes them by two of them
 
 
 def describe() -> str:
-    """What $VAE_EDU_DATASET holds, such as "1,397 train and 400 test images of 1 × 8 × 8, labels 0 to 9".
+    """What $VAE_EDU_DATASET holds: "1,397 train and 400 test images of 8 × 8 gray pixels, labels 0 to 9".
 
     Raises:
         ValueError: If the images cannot be loaded, or the lessons cannot run on them.
     """
-    train = load_images(at_most=10_000, device="cpu")
-    test = load_images(split="test", at_most=2_000, device="cpu")
+    train = load_images(at_most=10_000, device="cpu", gray=True)
+    test = load_images(split="test", at_most=2_000, device="cpu", gray=True)
     check(train, test)
     labels = "no labels"
     if train.labels is not None:
         labels = f"labels {train.labels.min()} to {train.labels.max()}"
-    return f"{len(train):,} train and {len(test):,} test images of {_size(train.x)}, {labels}"
+    return f"{len(train):,} train and {len(test):,} test images of {_size(train.x)} gray pixels, {labels}"
 
 
 def check(train: Images, test: Images) -> None:
@@ -33,30 +33,28 @@ def check(train: Images, test: Images) -> None:
             raise ValueError(
                 f"there are {len(images)} {name} images, and the lessons need {FEWEST[name]}: add images."
             )
+    size = _size(train.x)
     if train.x.shape[1:] != test.x.shape[1:]:
+        raise ValueError(f"train images have {size} pixels, test images {_size(test.x)}: give all one size.")
+    if min(train.x.shape[2:]) < SMALLEST:
         raise ValueError(
-            f"train images are {_size(train.x)}, test images {_size(test.x)}: give all one size."
-        )
-    if min(train.x.shape[-2:]) < SMALLEST:
-        raise ValueError(
-            f"images of {_size(train.x)} show too little: the lessons need 5 × 5 pixels or more."
+            f"images of {size} pixels show too little: the lessons need {SMALLEST} × {SMALLEST}."
         )
     if train.x[0].numel() > LARGEST:
-        raise ValueError(f"images of {_size(train.x)} take hours: make them smaller with VAE_EDU_SIZE=28.")
+        raise ValueError(f"images of {size} pixels take the lessons hours: set VAE_EDU_SIZE=28.")
     _check_pixels(train.x)
     _check_labels(train, test)
 
 
 def _check_pixels(x: Tensor) -> None:
     some = x[:: max(1, len(x) // 100)].flatten(1).double()
-    directions = linalg.matrix_rank(some - some.mean(0))
-    if directions < FEWEST_DIRECTIONS:
+    if linalg.matrix_rank(some - some.mean(0)) < FEWEST_DIRECTIONS:
         raise ValueError("the images are all alike, or nearly: the lessons need images that differ.")
     pixels = binarize(x)
     if (pixels == pixels[0]).all():
         raise ValueError(
-            f"pixels go from {x.min():.2g} to {x.max():.2g}, so that all images are alike in black and white "
-            "(1 from ½ on): scale them so that they go from 0 to 1."
+            f"pixels go from {x.min():.2g} to {x.max():.2g}, so that all images are alike in black and white, "
+            "which is 1 from 0.5 on: scale them to 0 to 1."
         )
 
 
@@ -70,9 +68,9 @@ def _check_labels(train: Images, test: Images) -> None:
     classes = len(train.labels.unique())
     if classes > len(train) / 2:
         raise ValueError(
-            f"{len(train)} images have {classes} different labels, which are no classes: leave the labels out."
+            f"{len(train):,} images have {classes:,} different labels, too many for classes: leave labels out."
         )
 
 
 def _size(x: Tensor) -> str:
-    return " × ".join(map(str, x.shape[1:]))
+    return " × ".join(map(str, x.shape[2:]))
