@@ -53,8 +53,8 @@ def _check_pixels(x: Tensor) -> None:
     pixels = binarize(x)
     if (pixels == pixels[0]).all():
         raise ValueError(
-            f"pixels go from {x.min():.2g} to {x.max():.2g}, so that all images are alike in black and white, "
-            "which is 1 from 0.5 on: scale them to 0 to 1."
+            f"pixels go from {x.min():.2g} to {x.max():.2g}: in black and white, with black from 0.5 on, "
+            "all images are alike; scale them to 0 to 1."
         )
 
 
@@ -68,7 +68,7 @@ def _check_labels(train: Images, test: Images) -> None:
     classes = len(train.labels.unique())
     if classes > len(train) / 2:
         raise ValueError(
-            f"{len(train):,} images have {classes:,} different labels, too many for classes: leave labels out."
+            f"{len(train):,} images have {classes:,} different labels, too many for classes: remove them."
         )
 
 

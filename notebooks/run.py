@@ -99,6 +99,7 @@ def kernel_environment(inplace: bool) -> dict[str, str]:
             environment[name] = str(Path(environment[name]).expanduser().resolve())
     if inplace:  # the committed notebooks show the offline course on a CPU
         environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
+        environment |= {"VAE_EDU_SIZE": "", "VAE_EDU_GRAY": ""}  # as they are
     return environment
 
 
@@ -141,7 +142,8 @@ def main() -> int:
     known = {path.stem: path for path in sorted(FOLDER.glob("[0-9]*.ipynb"))}
     if unknown := set(arguments.lessons) - set(known):
         parser.error(f"no lesson {sorted(unknown)}: the lessons are {', '.join(known)}")
-    if not arguments.inplace and default_name() != "strokes":
+    own = default_name() != "strokes" or os.environ.get("VAE_EDU_SIZE")
+    if own and not arguments.inplace:
         try:
             print(f"{default_name()}: {own_images.describe()}", flush=True)
         except ValueError as error:
