@@ -5,8 +5,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """The value as an int.
@@ -52,7 +50,7 @@ def image_index(index: Any, images: int) -> Any:
     Raises:
         IndexError: If there is no such image. On CUDA it would end the process's use of the GPU.
     """
-    if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+    if hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0:  # an int, of NumPy or PyTorch, too
         if not -images <= index < images:
             raise IndexError(f"there is no image {int(index)} of {images}.")
         return [int(index)]
