@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from vae_edu.engine.bernoulli import sum_softplus
+from vae_edu.engine.bernoulli import log_bernoulli, sum_softplus
+from vae_edu.engine.precision import check_precision, full
 from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import unchecked
 from vae_edu.grid import Grid
 
+LARGE_SUM = 1e5  # nats that two float32 sums may have before their difference is off by a hundredth
 Kind = TypeVar("Kind", bound=Distribution)
 Encode = Callable[[Tensor], Distribution]  # images (B, …) → q(z|x), one row each
 
@@ -44,6 +46,52 @@ class LatentVariableModel(Protocol):
 
 
 @torch.no_grad()
+def check_model(model: LatentVariableModel) -> Distribution:
+    """Check the shapes and the precision of the prior and of p(x|z), by decoding one code.
+
+    Networks may be in bfloat16; the distributions must not, as a density is a sum of many terms.
+
+    Args:
+        model: Has the interface above.
+
+    Returns:
+        p(x|z) for this code, of batch shape (1,).
+
+    Raises:
+        ValueError: In one sentence, what does not fit.
+    """
+    check_precision(model)
+    prior = model.prior()
+    if prior.batch_shape != () or len(prior.event_shape) != 1:
+        raise ValueError(
+            f"the prior has batch shape {tuple(prior.batch_shape)} and event shape "
+            f"{tuple(prior.event_shape)}, not () and (latent_dim,): wrap it in Independent(…, 1)."
+        )
+    with random_stream(0), unchecked():
+        z = prior.sample((1,))
+        _check_parameters("the prior", z)
+        p = model.decode(z)
+        if not isinstance(p, Distribution):
+            raise ValueError(f"decode gives a {type(p).__name__}: return p(x|z), a torch.distributions object.")
+        _check_parameters("p(x|z)", p.sample())
+    if p.batch_shape != (1,):
+        raise ValueError(
+            f"decode gives batch shape {tuple(p.batch_shape)} and event shape {tuple(p.event_shape)} for one "
+            "code: make every dimension of an image an event dimension, with Independent(…, number of "
+            "dimensions)."
+        )
+    return p
+
+
+def _check_parameters(what: str, draw: Tensor) -> None:
+    if draw.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            f"{what} has {str(draw.dtype).removeprefix('torch.')} parameters, too coarse for a density: make "
+            "them float32, with .float() on what a network gives."
+        )
+
+
+@torch.no_grad()
 def check_images(model: LatentVariableModel, x: Tensor) -> None:
     """Check that x is a batch of images that the model can explain. It decodes one code to learn their shape.
 
@@ -54,23 +102,12 @@ def check_images(model: LatentVariableModel, x: Tensor) -> None:
     Raises:
         ValueError: In one sentence, what does not fit.
     """
-    prior = model.prior()
-    if prior.batch_shape != () or len(prior.event_shape) != 1:
-        raise ValueError(
-            f"the prior has batch shape {tuple(prior.batch_shape)} and event shape "
-            f"{tuple(prior.event_shape)}, not () and (latent_dim,): wrap it in Independent(…, 1)."
-        )
-    with random_stream(0), unchecked():
-        p = model.decode(prior.sample((1,)))
+    p = check_model(model)
     shape = tuple(p.event_shape)
-    if p.batch_shape != (1,):
-        raise ValueError(
-            f"decode gives batch shape {tuple(p.batch_shape)} and event shape {shape} for one code: make "
-            "every dimension of an image an event dimension, with Independent(…, number of dimensions)."
-        )
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = f"{x.dtype} numbers" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise ValueError(f"x is {kind}: give a tensor of floating-point pixels, such as the x of Images.")
+    check_precision(model, x)
     if tuple(x.shape[1:]) != shape:
         sizes = ", ".join(["B", *map(str, shape)])
         raise ValueError(f"x is {tuple(x.shape)}: give images of the model's shape, ({sizes}).")
@@ -102,6 +139,92 @@ def check_codes(model: LatentVariableModel, x: Tensor, z: Tensor) -> None:
     right = (len(x), *model.prior().event_shape)
     if tuple(z.shape[-2:]) != right:
         raise ValueError(f"z is {tuple(z.shape)}: give one code an image, (…, {right[0]}, {right[1]}).")
+
+
+def encoding(model: LatentVariableModel, x: Tensor, q: Encode | None = None) -> Encode:
+    """Images → q(z|x), by the caller's q or the model's own, with a check of what it gives: see `check_q`.
+
+    Args:
+        model: Has the interface above.
+        x: Images (B, …); a code of the first one is decoded.
+        q: Images → a distribution over z, one row each; default: model.encode.
+
+    Raises:
+        ValueError: In one sentence, what does not fit.
+    """
+    given = model.encode if q is None else q
+    if not callable(given):
+        raise ValueError(f"q is a {type(q).__name__}: give a function from images to q(z|x), as model.encode.")
+
+    def encode(images: Tensor) -> Distribution:
+        found = given(images)
+        check_q(found, len(images), model.prior())
+        return found
+
+    with torch.no_grad(), random_stream(0), unchecked():
+        z, right = encode(x[:1]).sample(), model.prior().sample()
+        _check_parameters("q(z|x)", z)
+        try:
+            model.decode(z)
+        except RuntimeError as error:
+            if (z.dtype, z.device) == (right.dtype, right.device):
+                raise
+            raise ValueError(
+                f"q(z|x) draws {z.dtype} on {z.device}, the prior {right.dtype} on {right.device}, and decode "
+                "does not take it: give q the dtype and the device of the prior."
+            ) from error
+    return encode
+
+
+def check_q(q: Distribution, images: int, prior: Distribution) -> None:
+    """Check that q(z|x) is one distribution over z for each image.
+
+    Args:
+        q: What a model's encode, or an argument q, gave.
+        images: B.
+        prior: p(z).
+
+    Raises:
+        ValueError: It does not have batch shape (B,) and event shape (latent_dim,).
+    """
+    if not isinstance(q, Distribution):
+        raise ValueError(f"q(z|x) is a {type(q).__name__}: return a torch.distributions object.")
+    if q.batch_shape != (images,) or q.event_shape != prior.event_shape:
+        remedy = "return one row for each image that it is given"
+        if len(q.event_shape) != 1:
+            remedy = "make the dimensions of z one event, with Independent(…, 1)"
+        raise ValueError(
+            f"q(z|x) has batch shape {tuple(q.batch_shape)} and event shape {tuple(q.event_shape)} for "
+            f"{images} image{'s'[: images != 1]}, not ({images},) and {tuple(prior.event_shape)}: {remedy}."
+        )
+
+
+def log_density(p: Distribution, z: Tensor) -> Tensor:
+    """log p(z), which is −∞ outside the support: PyTorch gives an error there.
+
+    Args:
+        p: Of any event shape.
+        z: Broadcast against it.
+    """
+    try:
+        return p.log_prob(z)
+    except ValueError:
+        inside = p.support.check(z)  # type: ignore[union-attr]
+        if inside.all():
+            raise
+    event = inside.reshape(*inside.shape, *[1] * len(p.event_shape))
+    return torch.where(inside, p.log_prob(torch.where(event, z, p.mean)), -math.inf)
+
+
+def log_joint(model: LatentVariableModel, x: Tensor, z: Tensor) -> Tensor:
+    """The model's log p(x, z), in nats, −∞ for z outside the prior's support: (…, B)."""
+    try:
+        return model.log_joint(x, z)
+    except ValueError:
+        log_prior = log_density(model.prior(), z)
+        if not log_prior.isneginf().any():  # the prior is not the reason
+            raise
+    return model.decode(z).log_prob(x) + log_prior
 
 
 def check_grid(model: LatentVariableModel, grid: Grid) -> None:
@@ -141,7 +264,7 @@ def log_likelihoods(p: Distribution, x: Tensor) -> Tensor:
         return _log_bernoullis(pixels.logits.flatten(1), x.flatten(1))
     if _is_exactly(pixels, Normal):
         return _log_normals(pixels.loc.flatten(1), pixels.scale.flatten(1), x.flatten(1))
-    return p.log_prob(x[:, None]).T
+    return full(log_density(p, x[:, None])).T
 
 
 def _is_exactly(p: Distribution | None, kind: type[Kind]) -> TypeGuard[Kind]:
@@ -150,7 +273,14 @@ def _is_exactly(p: Distribution | None, kind: type[Kind]) -> TypeGuard[Kind]:
 
 
 def _log_bernoullis(logits: Tensor, x: Tensor) -> Tensor:
-    return torch.addmm(-sum_softplus(logits)[:, None], logits, x.to(logits).T)
+    logits = full(logits)
+    x, sums = x.to(logits), sum_softplus(logits)
+    log_p = torch.addmm(-sums[:, None], logits, x.T)
+    if not sums.max() < LARGE_SUM or log_p.sum().isnan():  # one number each: measured memory stays the same
+        cancel = ~(sums < LARGE_SUM) | log_p.isnan().any(1)
+        for k in cancel.nonzero()[:, 0].tolist():  # code by code, as this takes K × B × pixels
+            log_p[k] = log_bernoulli(x, logits[k])
+    return log_p
 
 
 def _log_normals(mu: Tensor, sigma: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from vae_edu.elbo import draw_binary
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import Block, over_codes
-from vae_edu.interface import Encode, LatentVariableModel, check_images
+from vae_edu.interface import Encode, LatentVariableModel, check_images, encoding
 from vae_edu.marginal import (
     WEIGHT_BYTES,
     check_result,
@@ -66,7 +66,7 @@ def bounds(
         groups = [log_w.unflatten(0, (-1, count)) for count in counts]  # (groups, count, b)
         return torch.stack([log_mean_exp(group.transpose(0, 1)).mean(0) for group in groups])  # (counts, b)
 
-    encode, most = q or model.encode, counts[-1]
+    encode, most = encoding(model, x, q), counts[-1]
     values = over_codes(
         log_weights, x, most, bounds_of_block, encode=encode, kept=WEIGHT_BYTES, memory=memory, seed=seed
     )
