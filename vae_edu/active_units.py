@@ -25,8 +25,8 @@ def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
         ValueError: q or the prior is not a diagonal Gaussian. The divergence is a sum over dimensions only
             if both are.
     """
-    check_images(model, x)
-    q, prior = each_dimension(encoding(model, x)(x)), each_dimension(model.prior())
+    code = check_images(model, x)
+    q, prior = each_dimension(encoding(model, code)(x)), each_dimension(model.prior())
     return kl_divergence(q, prior).mean(0)
 
 
@@ -34,8 +34,8 @@ def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
 @exact()
 def code_means(model: LatentVariableModel, x: Tensor) -> Tensor:
     """The means of q(z|x), one code an image: (B, latent_dim)."""
-    check_images(model, x)
-    return encoding(model, x)(x).mean
+    code = check_images(model, x)
+    return encoding(model, code)(x).mean
 
 
 def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01) -> Tensor:

@@ -57,8 +57,8 @@ def moments(model: LatentVariableModel, x: Tensor) -> Moments:
     Raises:
         ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
-    check_images(model, x)
-    q = each_dimension(encoding(model, x)(x))
+    code = check_images(model, x)
+    q = each_dimension(encoding(model, code)(x))
     centered = (q.mean - q.mean.mean(0)).double()
     between = centered.T @ centered / len(x)
     return Moments(q.mean.mean(0), (between + q.variance.double().mean(0).diag()).to(q.mean))
@@ -90,9 +90,9 @@ def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: i
     Raises:
         ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     samples = whole_number("samples", samples, 1)
-    q, prior = encoding(model, x)(x), model.prior()
+    q, prior = encoding(model, code)(x), model.prior()
     q_dims, prior_dims = each_dimension(q), each_dimension(prior)
     with random_stream(whole_number("seed", seed, 0)):
         z = q.sample((samples,))  # (K, N, d)

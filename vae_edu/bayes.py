@@ -125,9 +125,9 @@ def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | Non
     Raises:
         ValueError: Images or codes that do not fit the model.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     check_codes(model, x, z)
-    return log_joint(model, x, z) - log_density(encoding(model, x, q)(x), z)
+    return log_joint(model, x, z) - log_density(encoding(model, code, q)(x), z)
 
 
 @torch.no_grad()
@@ -159,7 +159,7 @@ def spread_over_z(
         ValueError: Images that do not fit the model, or fewer than 2 samples.
         FloatingPointError: A spread is NaN.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     samples = whole_number("samples", samples, 2)
 
     def l4(block: Block, start: int, stop: int) -> Tensor:
@@ -168,7 +168,7 @@ def spread_over_z(
     def spread(parts: Iterator[Tensor]) -> Tensor:
         return torch.cat(list(parts)).std(0)
 
-    encode = encoding(model, x, q)
+    encode = encoding(model, code, q)
     with random_stream(whole_number("seed", seed, 0)):
         values = over_codes(l4, x, samples, spread, encode=encode, kept=WEIGHT_BYTES, memory=memory)
     return check_result(values, "the spread of L4")

@@ -42,8 +42,8 @@ def edit(
     Raises:
         ValueError: For a dimension that the model does not have, or values that do not fit.
     """
-    check_images(model, x)
-    q = encoding(model, x)(x)  # 1
+    code = check_images(model, x)
+    q = encoding(model, code)(x)  # 1
     with random_stream(whole_number("seed", seed, 0)):
         z = q.sample() if sample_code else q.mean  # 2
         z = changed(z, changes)  # 3

@@ -60,9 +60,9 @@ class SampleEstimate(NamedTuple):
         if not few.any():
             return []
         return [
-            f"for {int(few.sum())} of {len(few)} images fewer than {FEW} of {samples} samples count (the least: "
-            f"{self.effective_samples.min():.1f}): log p(x) is too low there by more than standard_error says; "
-            "raise samples, or give a better q."
+            f"fewer than {FEW} of {samples} samples count for {int(few.sum())} of {len(few)} images (down to "
+            f"{self.effective_samples.min():.1f}): log p(x) is too low, by more than its stated error; raise "
+            "samples, or give a better q."
         ]
 
 
@@ -168,12 +168,12 @@ def importance_sampling(
         SamplingWarning: For some images fewer than 50 samples count, unless all K count alike.
     """
     samples = whole_number("samples", samples, 1)
-    check_images(model, x)
+    code = check_images(model, x)
 
     def log_weights(block: Block, start: int, stop: int) -> Tensor:
         return log_weights_from(block.q, model, block.x, stop - start)
 
-    estimate = _estimate(log_weights, x, samples, encoding(model, x, q), seed, memory, progress)
+    estimate = _estimate(log_weights, x, samples, encoding(model, code, q), seed, memory, progress)
     warn_about(estimate.problems(samples), SamplingWarning)
     return estimate
 
@@ -196,7 +196,7 @@ def log_importance_weights(
         ValueError: K below 1.
     """
     proposal = (q or model.encode)(x)
-    check_q(proposal, len(x), model.prior())
+    check_q(proposal, len(x), model.prior().event_shape)
     return log_weights_from(proposal, model, x, whole_number("samples", samples, 1))
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import pad, softplus
 
 from vae_edu import device
 from vae_edu.engine.arguments import channels_height_width, whole_number
-from vae_edu.engine.precision import exact
+from vae_edu.engine.precision import check_precision, exact, full
 from vae_edu.engine.progress import progress_bar
 from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import check_pixels
@@ -53,7 +53,7 @@ class PixelRNN(nn.Module):
         flat = self._flat(x)
         before = pad(flat, (self.recent, 0))[:, :-1].unfold(1, self.recent, 1)  # (B, T, recent)
         with nullcontext() if torch.is_grad_enabled() else exact():
-            return self.logit(self.lstm(before)[0])[..., 0] + self.offset
+            return full(self.logit(self.lstm(before)[0])[..., 0] + self.offset)
 
     def conditionals(self, x: Tensor) -> Tensor:
         """p(x_t = 1 | x_1, …, x_{t−1}) at every pixel, as an image: (B, C, H, W)."""
@@ -115,6 +115,7 @@ class PixelRNN(nn.Module):
             shape = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
             channels, height, width = self.image_shape
             raise ValueError(f"x is {shape}: give images (B, {channels}, {height}, {width}).")
+        check_precision(self, x)
         flat = x.flatten(1).to(self.offset)
         known = flat[:, :upto]
         check_pixels(

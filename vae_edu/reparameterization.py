@@ -60,11 +60,11 @@ def gradient_samples(
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     if estimator not in ESTIMATORS:
         raise ValueError(f"unknown estimator {estimator!r}: use {' or '.join(ESTIMATORS)}.")
-    check_images(model, x)
+    code = check_images(model, x)
     if len(x) != 1:
         raise ValueError(f"x holds {len(x)} images: give one, of shape (1, …).")
     with torch.no_grad():
-        q = encoding(model, x)(x)
+        q = encoding(model, code)(x)
     mu, logvar = (row.repeat(samples, 1).requires_grad_() for row in (q.mean, q.variance.log()))
     with random_stream(seed):
         z = reparameterize(mu, logvar, torch.randn_like(mu))  # (K, d)

@@ -35,7 +35,7 @@ def exact() -> Iterator[None]:
 
 def _switches() -> list[tuple[Any, str, Any]]:
     """Each switch that lets PyTorch multiply float32 in fewer bits, its attribute, and the exact value."""
-    backends = torch.backends
+    backends: Any = torch.backends
     if not hasattr(backends, "fp32_precision"):  # before PyTorch 2.9
         return [(backends.cuda.matmul, "allow_tf32", False)]
     parts = [backends.cuda.matmul, backends.mkldnn.matmul]
