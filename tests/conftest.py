@@ -58,6 +58,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
+def pytest_configure():
+    """Let each of several workers use its share of the GPU only: PyTorch keeps what it has freed."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers > 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(0.9 / workers)
+
+
 @pytest.fixture
 def mnist():
     """The real MNIST, if VAE_EDU_DATA is the folder that holds it; else the test is skipped."""
