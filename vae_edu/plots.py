@@ -132,7 +132,7 @@ def codes(
     ax = ax or _axes(6, 5.4)
     places = _array(z)
     if labels is None:
-        ax.scatter(*places.T, s=9, color=COLORS[0], alpha=0.7)
+        ax.scatter(places[:, 0], places[:, 1], s=9, color=COLORS[0], alpha=0.7)
     else:
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
