@@ -17,6 +17,7 @@ SLOW = {
     "test_assignments.py",
     "test_commands.py",
     "test_confine.py",
+    "test_streams.py",
     "test_distributed.py",
     "test_grading.py",
     "test_reproduce.py",
@@ -56,6 +57,13 @@ def pytest_collection_modifyitems(items):
         test = f"{item.path.name}::{getattr(item, 'originalname', '')}"
         if item.path.name in SLOW or test in SLOW:
             item.add_marker("slow")
+
+
+def pytest_configure():
+    """Let each of several workers use its share of the GPU only: PyTorch keeps what it has freed."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers > 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(0.9 / workers)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def name_of(path):
 
 USES = {name_of(path): imports(ast.parse(path.read_text(encoding="utf-8"))) for path in FILES}
 FOLDERS = {"data", "engine", "exercises", "grading"}
-HANDLED = {"plots", "sliders", "checks", "commands", "options", "__main__"}  # what a person handles
+HANDLED = {"plots", "sliders", "checks", "commands", "options", "streams", "__main__"}  # by a person
 
 
 def room(module):
