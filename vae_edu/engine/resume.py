@@ -141,7 +141,7 @@ class RunFile:
         if differ := differences(own, before):
             first = next(iter(differ))
             raise ValueError(
-                f"{self.path} belongs to another run ({', '.join(differ)} differ): {first} is "
+                f"{self.path} belongs to another run ({', '.join(differ)} differ): {first}: "
                 f"{differ[first]}; use the same model, loss, data and settings, or name another checkpoint."
             )
 
