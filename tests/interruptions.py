@@ -108,7 +108,10 @@ def interrupt_all(runs, signals=(signal.SIGINT, signal.SIGKILL, signal.SIGTERM),
                 with tempfile.TemporaryDirectory(dir=root) as folder:
                     counts = interrupted(train, number, Path(folder), *uninterrupted[train], chance)
                 stopped, resumed = stopped + counts[0], resumed + counts[1]
-            print(f"{signal.Signals(number).name}: {runs} runs, {stopped} times stopped, {resumed} times gone on", flush=True)
+            print(
+                f"{signal.Signals(number).name}: {runs} runs, {stopped} times stopped, {resumed} gone on",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

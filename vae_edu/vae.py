@@ -13,7 +13,7 @@ import vae_edu
 from vae_edu.engine import checkpoint
 from vae_edu.engine.arguments import channels_height_width, positive_number, whole_number
 from vae_edu.engine.bernoulli import BernoulliImage
-from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.randomness import own_turn, random_stream
 from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.networks import conv_decoder, conv_encoder, mlp
@@ -79,7 +79,8 @@ class VAE(nn.Module):
         self.architecture |= {"likelihood": likelihood, "network": network, "hidden": widths}
         self.architecture |= {"activation": activation, "min_sigma": min_sigma}
         self.about: dict[str, Any] = {}
-        self.encoder, self.decoder = _networks(self.architecture)
+        with own_turn():
+            self.encoder, self.decoder = _networks(self.architecture)
         if likelihood == "gaussian_one_sigma":
             self.scaled_logvar = nn.Parameter(torch.tensor(-3.0 / LOGVAR_SCALE))  # log σ² / LOGVAR_SCALE
         self.zero: Tensor

@@ -125,8 +125,9 @@ class RunFile:
         try:
             self.seen = checkpoint.save(self.path, contents, instead_of=self.seen)
         except checkpoint.Taken as error:
-            own = f"{self.path.stem}-{os.getpid()}-{threading.get_ident()}{self.path.suffix}"
-            checkpoint.save(self.path.with_name(own), contents)
+            name = f"{self.path.stem}-{os.getpid()}-{threading.get_ident()}{self.path.suffix}"
+            own = self.path.with_name(name)
+            checkpoint.save(own, contents)
             raise ValueError(
                 f"{self.path} was written by another training meanwhile: what this one learned is in {own}; "
                 "give each its own checkpoint."
