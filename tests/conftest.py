@@ -24,6 +24,7 @@ SLOW = {
     "test_wheel.py",
     "test_bayes.py::test_bayes_rule_on_a_trained_vae",
     "test_checkpoint.py::test_a_full_disk_keeps_the_older_checkpoint",
+    "test_checkpoint.py::test_a_flipped_bit_is_refused_or_changes_nothing",
     "test_download.py::test_two_processes_at_once",
     "test_edit.py::test_a_sampled_code_follows_q",
     "test_elbo.py::test_the_bound_is_below_and_the_gap_says_by_how_much",
@@ -47,7 +48,11 @@ SLOW = {
     "test_strokes.py::test_fast_and_frugal",
     "test_strokes.py::test_same_seed_same_bytes_in_another_process",
     "test_train.py::test_reaches_the_least_squares_solution",
+    "test_train.py::test_a_checksum_of_all_rows_takes_no_time",
+    "test_train.py::test_compiled_and_parametrized_models_go_on",
+    "test_train.py::test_signals_at_random_moments_lose_nothing",
     "test_train.py::test_the_stop_button_of_a_notebook",
+    "test_train.py::test_weights_do_not_depend_on_the_number_of_threads",
 }
 
 
