@@ -112,12 +112,14 @@ def curves(
     return ax
 
 
-def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax: Axes | None = None) -> Axes:
-    """Draw two-dimensional codes, each as the digit that it stands for.
+def codes(
+    z: Tensor, labels: Tensor | None, *, prior: bool = False, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw two-dimensional codes, each as the number of its label.
 
     Args:
         z: (N, 2).
-        labels: (N,).
+        labels: (N,), or None for dots.
         prior: Whether to draw the circle of radius 2, too, which holds 86% of a standard normal, N(0, I).
         title: Of the figure.
         ax: Where to draw; a new figure by default.
@@ -128,10 +130,14 @@ def codes(z: Tensor, labels: Tensor, *, prior: bool = False, title: str = "", ax
     if z.dim() != 2 or z.shape[1] != 2:
         raise ValueError(f"codes of shape {tuple(z.shape)} cannot be drawn on a plane: give (N, 2).")
     ax = ax or _axes(6, 5.4)
-    places, digits = _array(z), _array(labels)
-    for digit in np.unique(digits):
-        z1, z2 = places[digits == digit].T
-        ax.scatter(z1, z2, s=34, marker=f"${digit}$", color=COLORS[digit % 7], linewidth=0.2)
+    places = _array(z)
+    if labels is None:
+        ax.scatter(places[:, 0], places[:, 1], s=9, color=COLORS[0], alpha=0.7)
+    else:
+        for i, label in enumerate(labels.unique().tolist()):
+            z1, z2 = places[_array(labels == label)].T
+            size = 34 * len(str(label))  # the square of the height, so that 17 is as large as 1
+            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=COLORS[i % 7], linewidth=0.2)
     if prior:
         ax.add_patch(Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
         ax.annotate(

@@ -1,5 +1,6 @@
 """What is said about data: errors and warnings, each one sentence that names the way out."""
 
+import sys
 import warnings
 
 RESIZE = "size=28, --size 28 or VAE_EDU_SIZE=28 makes them 28 × 28"
@@ -14,8 +15,11 @@ class DatasetWarning(UserWarning):
 
 
 def note(text: str) -> None:
-    """Warn of something about the data."""
-    warnings.warn(text, DatasetWarning, stacklevel=4)
+    """Warn of something about the data, at the line outside of this package that asked for it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("vae_edu."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, DatasetWarning, stacklevel=level)
 
 
 def one_line(error: BaseException) -> str:
