@@ -32,6 +32,7 @@ SLOW = {
     "test_elbo.py::test_the_three_terms_of_a_trained_vae_add_up",
     "test_lessons.py::test_a_failing_lesson_says_where_and_the_others_go_on",
     "test_lessons.py::test_a_kernel_of_another_python_in_the_users_folder_is_not_taken",
+    "test_lessons.py::test_checked_outputs_do_not_depend_on_the_number_of_threads",
     "test_lessons.py::test_in_place_execution_is_repeatable_and_spares_what_fails",
     "test_lessons.py::test_running_writes_the_copy_and_the_page",
     "test_lessons.py::test_the_lessons_pass_nbval_on_mnist",
