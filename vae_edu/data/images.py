@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from vae_edu.data.errors import note
 from vae_edu.data.mapped import MappedImages
@@ -64,6 +64,20 @@ class Images:
                 f"pixels, fewer than {SMALLEST} a side: {factor} divides the sides, and the default is 2."
             )
         return replace(self, x=avg_pool2d(self.x, factor))
+
+    def shrink_to(self, side: int) -> "Images":
+        """Images of at most so many pixels a side, each the mean of what it covers; smaller ones stay so.
+
+        Of 28 × 28 pixels `shrink_to(14)` makes the same as `shrink(2)`. It takes images of any size, and
+        keeps their proportions, rounded.
+
+        Raises:
+            ValueError: If the side is not 1 or more.
+        """
+        shape = self.x.shape[-2:]
+        ratio = min(1, whole_number("side", side, 1) / max(shape))
+        height, width = (max(1, round(ratio * pixels)) for pixels in shape)
+        return replace(self, x=adaptive_avg_pool2d(self.x, (height, width)))
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
