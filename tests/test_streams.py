@@ -91,7 +91,8 @@ def test_a_reader_that_has_gone_stops_no_work(folder, model, tmp_path, gone):
     reading, writing = os.pipe()
     os.close(reading)
     out, environment = tmp_path / "m.pt", {**ENVIRONMENT, "TQDM_DISABLE": "0"}
-    for words in (training(folder, out), evaluation(model)):
+    for words, unbuffered in ((training(folder, out), ""), (evaluation(model), ""), (evaluation(model), "1")):
+        environment["PYTHONUNBUFFERED"] = unbuffered
         pipes = {name: writing if name in gone else subprocess.PIPE for name in ("stdout", "stderr")}
         done = subprocess.run(words, env=environment, **pipes, check=False)
         assert done.returncode == 0

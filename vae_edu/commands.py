@@ -21,6 +21,7 @@ from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
 from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
 from vae_edu.data.download import SOURCES
+from vae_edu.data.pixels import wanted_gray, wanted_size
 from vae_edu.data.room import free_memory
 from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
@@ -240,7 +241,9 @@ def _in_full(options: Train) -> Train:
     hidden = options.hidden
     if options.network == "mlp" and hidden is None:
         hidden = [500, 500]  # the way from two numbers to 784 pixels takes two layers
-    return replace(options, data=_full_name(options.data), binarize=binarization, hidden=hidden)
+    size, gray = wanted_size(options.size), wanted_gray(options.gray)
+    data = _full_name(options.data)
+    return replace(options, data=data, size=size, gray=gray, binarize=binarization, hidden=hidden)
 
 
 def _binarization(options: Train) -> str | None:

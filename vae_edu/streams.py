@@ -38,9 +38,10 @@ def any_reader() -> None:
         stream = getattr(sys, name)
         if stream is None:
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, it stays open
-        elif type(getattr(getattr(stream, "buffer", None), "raw", None)) is io.FileIO:
+        elif type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:
+            lasting = _Lasting(number, "w", closefd=False)
             stream = io.TextIOWrapper(
-                io.BufferedWriter(_Lasting(number, "w", closefd=False)),
+                io.BufferedWriter(lasting) if hasattr(stream.buffer, "raw") else lasting,  # python -u
                 encoding=stream.encoding,
                 errors=stream.errors,
                 line_buffering=stream.line_buffering,
