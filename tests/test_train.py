@@ -732,7 +732,6 @@ KINDS = {
     "complex": (FLOATS + 0j, "are complex"),
     "sparse": (FLOATS.to_sparse(), "sparse or nested"),
     "meta": (FLOATS.to("meta"), "without values"),
-    "quantized": (torch.quantize_per_tensor(FLOATS, 0.1, 0, torch.quint8), "dequantize"),
     "one number": (torch.tensor(1.0), r"one number, of shape \(\)"),
     "float16": (FLOATS.half(), "float16"),
     "a tuple": ((FLOATS, torch.zeros(8)), "cannot take data of the kind tuple: give the images alone"),

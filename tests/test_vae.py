@@ -2,7 +2,6 @@
 
 import itertools
 import math
-
 import time
 
 import numpy as np
@@ -336,5 +335,5 @@ def test_widths_of_any_kind(width):
 
 @pytest.mark.parametrize("hidden", [0, (7, 0), -1, 2.5, "400", True, [None]])
 def test_widths_that_are_none(hidden):
-    with pytest.raises(ValueError, match="hidden = .* must be a whole number"):
+    with pytest.raises(ValueError, match=r"hidden = .* must be a whole number"):
         VAE((1, 4, 4), 2, hidden=hidden)
