@@ -12,20 +12,24 @@ The map of the course: each lesson, the modules that it is the first to use, and
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce                             importance-weighted bounds, and the table of their paper
 
-What a person handles: plots, sliders, checks (of the exercises), commands and options (`python -m vae_edu`).
+What a person handles: plots, sliders, checks (of the exercises); commands, options, streams (a terminal).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
-import os
-
-import torch
+TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, which Ctrl-C may hit
+if TYPE_CHECKING:
+    import torch
 
 __version__ = "0.2.0"
-__all__ = ["device"]
+__all__ = ["DeviceWarning", "device"]
 
 
-def device(name: str | torch.device | None = None) -> torch.device:
-    """The device that everything runs on: the one that is named, else CUDA when there is one, else the CPU.
+class DeviceWarning(UserWarning):
+    """There is a GPU, but PyTorch cannot use it."""
+
+
+def device(name: "str | int | torch.device | None" = None) -> "torch.device":
+    """The device that everything runs on: the one that is named, else CUDA when it works, else the CPU.
 
     The environment variable `VAE_EDU_DEVICE` overrides the choice, for example
     `VAE_EDU_DEVICE=cpu` or `VAE_EDU_DEVICE=cuda:1`. Data and models that the package
@@ -35,14 +39,11 @@ def device(name: str | torch.device | None = None) -> torch.device:
         name: Such as "cpu", "cuda" or "cuda:1".
 
     Raises:
-        ValueError: If the name is no device of this machine.
+        ValueError: If the name is no device of this machine, or one without float64, such as Apple's mps.
+
+    Warns:
+        DeviceWarning: There is a GPU that PyTorch cannot use, and nobody named it. Once in a process.
     """
-    name = name or os.environ.get("VAE_EDU_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name).item()
-        return torch.device(name)
-    except Exception as error:  # each PyTorch backend fails in its own way
-        raise ValueError(
-            f"{name} is not a device that PyTorch finds on this machine; use cpu, or cuda with "
-            "an NVIDIA GPU (as an argument, or in the environment variable VAE_EDU_DEVICE)."
-        ) from error
+    from vae_edu.engine.devices import find  # only now: PyTorch takes a while to import
+
+    return find(name)

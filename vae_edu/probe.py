@@ -16,6 +16,7 @@ from vae_edu.engine.randomness import random_stream
 from vae_edu.train import fit
 
 BATCH = 100
+MOST_CLASSES = 100_000
 
 
 class Standardized(nn.Module):
@@ -67,6 +68,21 @@ def labeled(images: Images, n: int, seed: int = 0) -> Images:
     return images[torch.cat(rows).to(images.x.device)]
 
 
+def class_count(labels: Tensor) -> int:
+    """How many numbers a classifier of labels (N,) puts out: one for each label from 0 to the largest.
+
+    Raises:
+        ValueError: If labels do not count classes.
+    """
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= MOST_CLASSES:
+        raise ValueError(
+            f"labels go from {least} to {most}: number the classes 0, 1, 2, …, as "
+            "labels.unique(return_inverse=True)[1] does."
+        )
+    return most + 1
+
+
 def classification_loss(classifier: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     """The cross-entropy −log p(label|x), in nats, a loss for `vae_edu.train.fit`.
 
@@ -115,7 +131,7 @@ def classify(
     """
     encoder = copy.deepcopy(encoder).requires_grad_().to(device()).eval()
     with torch.no_grad(), random_stream(seed):
-        head = nn.Linear(encoder(train.x[:1]).shape[1], int(train.known_labels.max()) + 1)
+        head = nn.Linear(encoder(train.x[:1]).shape[1], class_count(train.known_labels))
         model: nn.Module
         if frozen:  # the features never change: compute them once
             model, x, test_x, lr = head, encoder(train.x), encoder(test.x), 1e-2

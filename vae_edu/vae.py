@@ -13,6 +13,7 @@ import vae_edu
 from vae_edu.engine import checkpoint
 from vae_edu.engine.arguments import channels_height_width, positive_number, whole_number
 from vae_edu.engine.bernoulli import BernoulliImage
+from vae_edu.engine.precision import full
 from vae_edu.engine.randomness import own_turn, random_stream
 from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.gaussian import diagonal_gaussian
@@ -28,7 +29,8 @@ LOGVAR_SCALE = 10  # Adam moves each weight by about lr a step: too slow for one
 class VAE(nn.Module):
     """p(z) = N(0, I), p(x|z) from the decoder network, q(z|x) = N(μ(x), diag σ²(x)) from the encoder.
 
-    Images have any shape (C, H, W) with values in [0, 1]. x and z may have any leading dimensions.
+    Images have any shape (C, H, W) with values in [0, 1]. x and z may have any leading dimensions. The
+    networks may be in bfloat16; the distributions are then in float32.
 
     A pixel that never changes is described best by σ → 0, where its density is infinite. So a Gaussian
     decoder's σ has a floor: σ² = min_sigma² + exp(output). Differences below it do not count.
@@ -90,12 +92,13 @@ class VAE(nn.Module):
 
     def prior(self) -> Independent:
         """p(z) = N(0, I), of event shape (latent_dim,)."""
-        return diagonal_gaussian(self.zero, self.zero)
+        zero = full(self.zero)
+        return diagonal_gaussian(zero, zero)
 
     def encode(self, x: Tensor) -> Independent:
         """q(z|x) = N(μ(x), diag σ²(x)). x: (…, C, H, W); a draw is (…, latent_dim)."""
         self._check(x)
-        codes = self.encoder(x.to(self.zero.dtype).reshape(-1, *self.image_shape))
+        codes = full(self.encoder(x.to(self.zero.dtype).reshape(-1, *self.image_shape)))
         mu, logvar = codes.reshape(*x.shape[:-3], 2 * self.latent_dim).chunk(2, -1)
         return diagonal_gaussian(mu, logvar)
 
@@ -103,14 +106,14 @@ class VAE(nn.Module):
         """p(x|z), of event shape (C, H, W). z: (…, latent_dim)."""
         if z.shape[-1:] != (self.latent_dim,):
             raise ValueError(f"z is {tuple(z.shape)}, but this model's codes are (…, {self.latent_dim}).")
-        drawn = self.decoder(z.reshape(-1, self.latent_dim))
+        drawn = full(self.decoder(z.to(self.zero.dtype).reshape(-1, self.latent_dim)))
         drawn = drawn.reshape(*z.shape[:-1], *drawn.shape[1:])
         if self.likelihood == "bernoulli":
             return BernoulliImage(Bernoulli(logits=drawn, validate_args=False), 3)
         if self.likelihood == "gaussian":
             mu, logvar = drawn.chunk(2, -3)
         else:
-            mu, logvar = drawn, LOGVAR_SCALE * self.scaled_logvar
+            mu, logvar = drawn, LOGVAR_SCALE * full(self.scaled_logvar)
         floor = drawn.new_full((), self.min_logvar)
         return diagonal_gaussian(mu.sigmoid(), torch.logaddexp(logvar, floor).expand_as(mu), 3)
 

@@ -94,7 +94,7 @@ def image_index(index: Any, images: int) -> Any:
     Raises:
         IndexError: If there is no such image. On CUDA it would end the process's use of the GPU.
     """
-    if isinstance(index, int) or (isinstance(index, Tensor) and index.dim() == 0):
+    if hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0:  # an int, of NumPy or PyTorch, too
         if not -images <= index < images:
             raise IndexError(f"there is no image {int(index)} of {images}.")
         return [int(index)]

@@ -245,10 +245,9 @@ class Run:
                 )
             steps.append(loss)
         self.unread.clear()
-        text = f"train {steps[-1]:.2f}"
-        if self.history.held_out:
-            text += f", held-out {self.history.held_out[-1]:.2f}"
-        self.bar.set_postfix_str(f"{text} {self.history.unit}", refresh=False)
+        held_out = self.history.held_out
+        text = f"held-out {held_out[-1]:.2f}" if held_out else f"train {steps[-1]:.2f}"
+        self.bar.set_postfix_str(text, refresh=False)
 
     def _epoch_mean(self) -> float:
         """The mean over the images of the last epoch, whose last batch may be smaller."""
