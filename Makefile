@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# PyTorch's build: cpu, cuda, or another folder of download.pytorch.org/whl, such as rocm6.4.
+# auto: on Linux cpu if there is no NVIDIA GPU; elsewhere, and with a package index of your own, what pip finds.
+TORCH ?= auto
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help lessons lab test quick check hooks test-browser notebooks assignments pictures bench clean
 .DEFAULT_GOAL := help
@@ -15,13 +19,13 @@ lessons: $(READY) ## run every lesson; executed copies and HTML under build/less
 
 lab: $(READY) ## open JupyterLab on the lessons
 	@if [ -n "$$VAE_EDU_DATA" ]; then cd "$$VAE_EDU_DATA" && export VAE_EDU_DATA="$$PWD" && cd "$(CURDIR)"; fi \
-		&& $(BIN)/jupyter lab --notebook-dir=notebooks
+		&& $(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.app_settings_dir="$(CURDIR)/notebooks/.lab"
 
-test: $(READY) ## test the package, and validate every lesson with nbval
+test: $(VENV)/test ## test the package, and validate every lesson with nbval
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
-quick: $(READY) ## the tests that take under a minute together: no lessons, grading, or long training
+quick: $(VENV)/test ## the tests that take under a minute together: no lessons, grading, or long training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile \
 		-m "not slow and not browser" tests
 
@@ -44,7 +48,7 @@ notebooks: $(READY) ## execute the committed notebooks again, after a change to 
 assignments: $(READY) ## build student versions and a course for nbgrader in build/assignments
 	@$(BIN)/python notebooks/assignments.py
 
-bench: $(READY) ## time training and evaluation beside their matrix products, and measure how both grow
+bench: $(VENV)/test ## time training and evaluation beside their matrix products, and measure how both grow
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.growth
 
@@ -59,10 +63,20 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "vae_edu needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Setting up $(VENV) (once; some minutes, most of them for PyTorch) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test]'
+	@build=$(TORCH); \
+	if [ $$build = auto ]; then \
+		build=cpu; \
+		if [ "$$(uname -s)" != Linux ] || nvidia-smi -L 2>/dev/null | grep -q '^GPU ' \
+			|| $(BIN)/python -m pip config list | grep -Eq '[.](index-url|no-index)='; then build=cuda; fi; \
+	fi; \
+	[ $$build = cuda ] || $(PIP_INSTALL) --retries 1 --no-deps torch \
+		--index-url https://download.pytorch.org/whl/$$build || { \
+		echo "download.pytorch.org has no $$build build of PyTorch for this machine, or cannot be reached."; \
+		[ $$build = cpu ] && echo "So pip takes the one from its own index, on Linux 5 GB with CUDA."; }
+	@$(PIP_INSTALL) -e '.[lessons]'
 	@touch $@
 
-# What a learner does not need is installed by the first target that does: .venv/browser, .venv/check.
-$(VENV)/browser $(VENV)/check: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(@F)]'
+# What a learner does not need is installed by the first target that does.
+$(VENV)/test $(VENV)/browser $(VENV)/check: $(READY)
+	@$(PIP_INSTALL) -e '.[$(@F)]'
 	@touch $@

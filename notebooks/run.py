@@ -16,12 +16,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import own_images
 from fingerprint import fingerprint
+
+from vae_edu.data import default_name
+from vae_edu.data.download import SOURCES
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons at the same time, one on each core
 CELL_SECONDS = 300  # a cell that takes longer has hung
+NAMES = {"strokes", *SOURCES}  # of data sets; anything else is the path of a folder
 
 
 class Result(NamedTuple):
@@ -55,6 +60,7 @@ def run(path: Path, inplace: bool) -> Result:
         on_cell_executed=measure,
         extra_arguments=["--log-level=40"],  # keeps a note about TCP off stderr
     )
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # not a kernel of another Python in the user's own folder
     start = time.perf_counter()
     failure = None
     try:
@@ -87,13 +93,14 @@ def kernel_environment(inplace: bool) -> dict[str, str]:
     environment = os.environ | {"TQDM_DISABLE": "1", "VAE_EDU_PROGRESS": "0", "OMP_NUM_THREADS": "1"}
     # A kernel runs in notebooks/, so the caller's relative paths must become absolute.
     paths = ["VAE_EDU_DATA"]
-    if "/" in environment.get("VAE_EDU_DATASET", ""):  # without a slash it is a name, not a path
+    if environment.get("VAE_EDU_DATASET") not in NAMES:
         paths.append("VAE_EDU_DATASET")
     for name in paths:
         if environment.get(name):
             environment[name] = str(Path(environment[name]).expanduser().resolve())
     if inplace:  # the committed notebooks show the offline course on a CPU
         environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
+        environment |= {"VAE_EDU_SIZE": "", "VAE_EDU_GRAY": ""}  # as they are
     return environment
 
 
@@ -136,6 +143,12 @@ def main() -> int:
     known = {path.stem: path for path in sorted(FOLDER.glob("[0-9]*.ipynb"))}
     if unknown := set(arguments.lessons) - set(known):
         parser.error(f"no lesson {sorted(unknown)}: the lessons are {', '.join(known)}")
+    own = default_name() != "strokes" or os.environ.get("VAE_EDU_SIZE")
+    if own and not arguments.inplace:
+        try:
+            print(f"{default_name()}: {own_images.describe()}", flush=True)
+        except ValueError as error:
+            parser.exit(2, f"VAE_EDU_DATASET={default_name()}: {error}\n")
     import jupyter_server_mathjax
     import matplotlib.font_manager  # noqa: F401  (builds the font cache before a lesson prints about it)
 

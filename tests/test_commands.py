@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from vae_edu import commands, options, reproduce
+from vae_edu import __version__, commands, options, reproduce
 from vae_edu.__main__ import main
 from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.checkpoint import load
@@ -459,3 +459,109 @@ def test_the_commands_of_the_readme_run_as_shown(tmp_path):
         done = run(*line.split()[3:], cwd=tmp_path)
         assert done.returncode == 0, (line, done.stderr)
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "samples.png", "edit.png"}
+
+
+def write_arrays(folder, train, test, kind=np.uint8):
+    """Random images of these shapes as the two .npy files of a set without labels."""
+    folder.mkdir()
+    numbers = np.random.default_rng(0)
+    for stem, shape in (("train", train), ("t10k", test)):
+        np.save(folder / f"{stem}-images.npy", numbers.integers(0, 256, shape).astype(kind))
+    return folder
+
+
+def test_version_and_no_words(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"vae_edu {__version__}\n")
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    assert "examples:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["gray", "color"])
+def test_large_images_and_a_single_one(tmp_path, capsys, channels):
+    shape = (*channels, 512, 512)
+    folder = write_arrays(tmp_path / "large", (6, *shape), (1, *shape))
+    out = str(tmp_path / "m.pt")
+    network = ["--network", "cnn", "--hidden", "8", "8", "--likelihood", "gaussian", "--epochs", "1"]
+    assert main(["train", "--data", str(folder), *network, "--batch-size", "3", "--out", out]) == 0
+    few = ["--samples", "3", "--grid-points", "6"]
+    assert main(["evaluate", out, *few]) == 0
+    printed = capsys.readouterr()
+    assert "1 held-out image of" in printed.out
+    assert "±" not in printed.out
+    assert "active units" not in printed.out
+    assert "note: a single image has no standard error" in printed.err
+    assert main(["evaluate", out, *few, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["elbo"] is not None
+    assert [name for name in numbers if numbers[name] is None] == [
+        "elbo_standard_error",
+        "reconstruction_standard_error",
+        "kl_standard_error",
+        "bits_per_dimension",
+        "log_p_x_standard_error",
+        "exact_log_p_x_standard_error",
+        "active_units",
+    ]
+
+
+def test_a_model_remembers_how_its_pictures_were_made(tmp_path, capsys):
+    folder, out = write_arrays(tmp_path / "color", (40, 3, 12, 12), (10, 3, 12, 12)), str(tmp_path / "m.pt")
+    shape = ["--size", "8", "--gray"]
+    assert main(["train", "--data", str(folder), *shape, *SMALL, "--epochs", "1", "--out", out]) == 0
+    assert VAE.load(out).image_shape == (1, 8, 8)
+    assert main(["train", "--resume", "--epochs", "2", "--out", out]) == 0
+    capsys.readouterr()
+    assert "--size 8, not 9" in line_of(capsys, main(["train", "--resume", "--size", "9", "--out", out]))
+    few = ["--samples", "3", "--grid-points", "40", "--json"]
+    assert main(["evaluate", out, *few]) == 0
+    own = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", out, "--data", str(folder), *shape, *few]) == 0
+    assert json.loads(capsys.readouterr().out) == own
+    error = line_of(capsys, main(["evaluate", out, "--data", str(folder), *few]))
+    assert "images of the model's shape" in error
+    assert main(["edit", out, "--out", str(tmp_path / "a.png")]) == 0
+    paper = ["reproduce", "iwae", "--k", "1", "--epochs", "1", "--n", "5", "--samples", "2", "--json"]
+    assert main([*paper, "--data", str(folder), *shape, "--out", str(tmp_path / "k.pt")]) == 0
+    command = json.loads(capsys.readouterr().out)["command"]
+    assert f"--data {folder} --size 8 --gray --epochs 1" in command
+    again = ["reproduce", "iwae", "--k", "1", "--n", "5", "--samples", "2", "--json", "--resume"]
+    assert main([*again, "--out", str(tmp_path / "k.pt")]) == 0  # the data are those of the file
+    assert json.loads(capsys.readouterr().out)["command"] == command
+
+
+def test_what_cannot_be_measured_is_said_before_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "fit", None)
+    monkeypatch.setattr(reproduce, "fit", None)
+    odd = str(write_arrays(tmp_path / "odd", (40, 8, 8), (10, 9, 9)))
+    one = str(write_arrays(tmp_path / "one", (40, 8, 8), (1, 8, 8)))
+    out = str(tmp_path / "m.pt")
+    paper = ["reproduce", "iwae", "--k", "1", "--epochs", "1"]
+    assert "(1, 9, 9)" in line_of(capsys, main(["train", "--data", odd, *SMALL, "--out", out]))
+    assert "(1, 9, 9)" in line_of(capsys, main([*paper, "--data", odd]))
+    assert "a single test image" in line_of(capsys, main([*paper, "--data", one]))
+    for name in ("a" * 300, "a" * 240):
+        assert "too long a name" in line_of(capsys, main(["train", "--data", one, "--out", name]))
+
+
+def test_what_no_memory_holds_is_refused_by_arithmetic(model, folder, tmp_path, capsys):
+    picture = ["generate", str(model), "--out", str(tmp_path / "a.png"), "--n"]
+    assert "there is memory for about" in line_of(capsys, main([*picture, "100000000"]))
+    for option in ("--hidden", "--latent-dim"):
+        for number in ("100000000", str(2**63 - 1)):
+            words = ["train", "--data", str(folder), option, number, "--out", str(tmp_path / "a.pt")]
+            assert "not enough memory" in line_of(capsys, main(words))
+            assert "not enough memory" in line_of(capsys, main([*words, "--network", "cnn"]))
+    assert not list(tmp_path.iterdir())
+    assert "would take" in line_of(
+        capsys, main(["train", "--n", "1000000000", "--out", str(tmp_path / "a.pt")])
+    )
+
+
+def test_numbers_that_are_not_finite_are_null_in_json():
+    assert commands._json({"a": math.inf, "b": math.nan, "c": 1.5, "d": "x"}) == (
+        '{"a": null, "b": null, "c": 1.5, "d": "x"}'
+    )

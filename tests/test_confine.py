@@ -49,6 +49,9 @@ os._exit(0)
 """
 
 
+NO_NAMESPACES = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"
+
+
 def confined(folder, user, program=PROGRAM, mode=0o777):
     (folder / "hidden").mkdir()
     (folder / "hidden" / "notebook").write_text("another student's")
@@ -90,6 +93,21 @@ def test_a_confined_process_can_only_compute(folder, user):
     assert (folder / "grades.csv").read_text() == "10"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_allowance_is_on_top_of_what_is_mapped(folder, alone):
+    """A CUDA build of PyTorch maps more than three gigabytes before a student's code starts."""
+    program = PROGRAM.replace("parent, found", "import mmap; mapped = mmap.mmap(-1, 2**32)\nparent, found")
+    program = program.replace(
+        'found["uid"]', "attempt('allowed', lambda: len(bytearray(2**27)))\nfound[\"uid\"]"
+    )
+    if not alone:
+        program = program.replace("parent, found", NO_NAMESPACES + "parent, found", 1)
+    found = confined(folder, "root", program, mode=0o755)
+    assert found["allowed"] == str(2**27)
+    assert found["memory"] == "MemoryError"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
 def test_a_process_that_cannot_drop_its_privileges_ends():
     code = "from vae_edu.grading import confine as c; c.CAPABILITY_VERSION_3 = 1; c.drop_privileges(7)"
@@ -101,8 +119,7 @@ def test_a_process_that_cannot_drop_its_privileges_ends():
 def test_root_becomes_another_user_even_without_namespaces(folder):
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    refuse = "def refuse(_): raise PermissionError\nconfine.leave_the_machine = refuse\n"
-    program = PROGRAM.replace("parent, found", refuse + "parent, found")
+    program = PROGRAM.replace("parent, found", NO_NAMESPACES + "parent, found")
     found = confined(folder, "root", program, mode=0o755)
     assert found["isolated"] is False
     assert found["uid"] == confine.FIRST_UID + 7

@@ -4,13 +4,23 @@ import gzip
 import io
 import struct
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from vae_edu.data import DatasetError, read_idx
-from vae_edu.data.idx import map_file, read_npy
+from vae_edu.data.idx import read_array
+
+
+def read_npy(path):
+    return torch.from_numpy(read_array(Path(path)))
+
+
+def map_file(path):
+    return torch.from_numpy(np.array(read_array(Path(path), mapped=True)))
+
 
 SMALL = b"\0\0\x08\x03" + struct.pack(">3I", 2, 2, 3) + bytes(range(12))
 GZIPPED = gzip.compress(SMALL, mtime=0)  # without the time, so that every process has the same bytes
@@ -36,7 +46,8 @@ def test_labels_have_one_dimension(tmp_path):
     [
         (b"", "not an IDX file"),
         (b"GIF89a and so on", "not an IDX file"),
-        (b"\0\0\x0d" + SMALL[3:], "not an IDX file of unsigned bytes"),  # floats
+        (b"\0\0\x0a" + SMALL[3:], "not an IDX file"),  # no such type
+        (b"\0\0\x0d" + SMALL[3:], "fewer bytes than the 2 x 2 x 3 x 4"),  # floats
         (b"\0\0\x08\0", "not an IDX file"),
         (b"\0\0\x08\x46" + bytes(280), "1 to 4 dimensions"),
         (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "holds nothing"),
@@ -70,7 +81,6 @@ def test_broken_gzip(tmp_path, content, message):
         map_file(tmp_path / "broken")
 
 
-@pytest.mark.filterwarnings("error")  # PyTorch warns of a read-only array
 def test_a_mapped_file_is_the_file(tmp_path):
     (tmp_path / "plain").write_bytes(SMALL)
     assert torch.equal(map_file(str(tmp_path / "plain")), read_idx(tmp_path / "plain"))
@@ -81,13 +91,29 @@ def test_a_mapped_file_is_the_file(tmp_path):
             assert read(tmp_path / "a.npy").dtype == torch.uint8
 
 
-@pytest.mark.parametrize("kind", ["<i2", ">i4", "<i8", "u4", "i1"])
-def test_npy_of_other_integers(tmp_path, kind):
-    np.save(tmp_path / "a.npy", np.array([7, 0, 99], kind))
-    assert read_npy(tmp_path / "a.npy").dtype == torch.int64
-    assert read_npy(tmp_path / "a.npy").tolist() == [7, 0, 99]
-    with pytest.raises(DatasetError, match="images as uint8"):
-        map_file(tmp_path / "a.npy")
+@pytest.mark.parametrize("kind", ["<i2", ">i4", "<i8", "u4", "i1", ">f8", "?"])
+def test_npy_of_other_numbers(tmp_path, kind):
+    right = np.array([7, 0, 99], kind)
+    np.save(tmp_path / "a.npy", right)
+    for mapped in (False, True):
+        array = read_array(tmp_path / "a.npy", mapped)
+        assert array.dtype == right.dtype
+        assert array.tolist() == right.tolist()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(0x08, "u1"), (0x09, "i1"), (0x0B, "i2"), (0x0C, "i4"), (0x0D, "f4"), (0x0E, "f8")]
+)
+def test_idx_of_every_type(tmp_path, code, kind):
+    """Numbers packed by `struct`, big-endian as the format says."""
+    numbers = [1, 2, 3, 100, 127, 5] if kind == "u1" else [1, -2, 3, -100, 127, 5]
+    letter = {"u1": "B", "i1": "b", "i2": "h", "i4": "i", "f4": "f", "f8": "d"}[kind]
+    data = bytes([0, 0, code, 2]) + struct.pack(">2I", 2, 3) + struct.pack(f">6{letter}", *numbers)
+    for name, content in (("plain", data), ("zipped.gz", gzip.compress(data))):
+        (tmp_path / name).write_bytes(content)
+        assert read_idx(tmp_path / name).flatten().tolist() == numbers
+        assert read_idx(tmp_path / name).numpy().dtype == np.dtype(kind)
+    assert read_array(tmp_path / "plain", mapped=True).flatten().tolist() == numbers
 
 
 def npy(array):
@@ -105,16 +131,15 @@ BYTES = npy(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
     [
         (b"", "not a .npy file"),
         (SMALL, "not a .npy file"),
-        (BYTES[:50], "not a .npy file of integers, or is cut off"),
+        (BYTES[:50], "not a .npy file of numbers, or is cut off"),
         (BYTES.replace(b"), }", b"((  "), "not a .npy file"),
-        (BYTES[:-1], "not a .npy file of integers, or is cut off"),
+        (BYTES[:-1], "not a .npy file of numbers, or is cut off"),
         (BYTES + b"\0", "more bytes than the 2 x 2 x 3"),
-        (npy(np.zeros((0, 4, 4), np.uint8)), "holds nothing|not a .npy file of integers"),
+        (npy(np.zeros((0, 4, 4), np.uint8)), "holds nothing|not a .npy file of numbers"),
         (npy(np.uint8(3)), "holds nothing"),
-        (npy(np.zeros((2, 4, 4))), "holds float64: save labels as integers, and images as uint8"),
-        (npy(np.array([{}, None])), "not a .npy file of integers"),
-        (npy(np.zeros((4, 4), bool)), "holds bool"),
-        (npy(np.zeros((2, 3, 4), np.uint8).T), "in Fortran order: save np.ascontiguousarray"),
+        (npy(np.array([{}, None])), "not a .npy file of numbers"),
+        (BYTES.replace(b"(2, 2, 3)", b"(2,2,True"), "not a .npy file of numbers"),
+        (BYTES.replace(b"(2, 2, 3), }   ", b"(2, 2, True), }"), "not a .npy file of numbers"),
     ],
 )
 def test_broken_npy_files(tmp_path, read, content, message):

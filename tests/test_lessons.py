@@ -148,7 +148,7 @@ def test_running_writes_the_copy_and_the_page(sandbox, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("def f(x):\n    return (x", "cell 2: SyntaxError"),
+        ("x = )", "cell 2: SyntaxError"),
         ("raise SystemExit(3)", "cell 2: SystemExit: 3"),
         ("int('seven')", "cell 2: ValueError: invalid literal"),
         ("import os; os._exit(1)", "cell 2: the kernel died"),
@@ -181,6 +181,16 @@ def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeyp
     before = path.read_bytes()
     assert run.main() == 1
     assert path.read_bytes() == before
+
+
+def test_a_kernel_of_another_python_in_the_users_folder_is_not_taken(sandbox, monkeypatch):
+    kernel = sandbox / "data" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    kernel.joinpath("kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "other"}')
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(sandbox / "data"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")  # as outside of a virtual environment
+    (sandbox / "build").mkdir()
+    assert run.run(small_lesson(sandbox, "1 + 1"), inplace=False).failure is None
 
 
 @pytest.fixture
@@ -284,24 +294,31 @@ def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
     assert "the lessons are 99_small" in capsys.readouterr().err
 
 
-def test_the_lessons_pass_nbval_on_mnist(mnist):
-    """Checked outputs must be the same on real digits as on the committed stroke digits."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-current-env",
-        "--nbval-cell-timeout=300",
-        "-q",
-    ]
-    environment = os.environ | {"VAE_EDU_DATASET": mnist}
+def validate(*lessons, **variables):
+    """Run lessons with nbval, which compares the checked outputs with the committed ones."""
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", "-q"]
     result = subprocess.run(
-        [*command, str(ROOT / "notebooks")],
+        [sys.executable, "-m", "pytest", *options, *lessons],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_the_lessons_pass_nbval_on_mnist(mnist):
+    """Checked outputs must be the same on real digits as on the committed stroke digits."""
+    validate("notebooks", VAE_EDU_DATASET=mnist)
+
+
+@pytest.mark.parametrize("threads", ["2", "3"])
+def test_checked_outputs_do_not_depend_on_the_number_of_threads(threads):
+    """The committed ones come from one thread."""
+    program = "import torch; print(torch.get_num_threads())"
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+    assert (
+        subprocess.check_output([sys.executable, "-c", program], env=environment, text=True) == f"{threads}\n"
+    )
+    validate("notebooks/04_elbo.ipynb", OMP_NUM_THREADS=threads)

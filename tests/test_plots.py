@@ -50,6 +50,40 @@ def test_a_grid_fills_row_after_row():
     assert sheet.shape == (58, 88, 3)
 
 
+@pytest.mark.parametrize("columns", [1, 8, 70, 5000, 10**9])
+def test_many_images_make_a_figure_of_bounded_size(columns):
+    """Matplotlib draws less than 2¹⁶ dots a side, and takes minutes for thousands of ticks."""
+    ax = plots.image_grid(torch.rand(5000, 1, 4, 4), columns)
+    width, height = plots.figure_of(ax).get_size_inches()
+    assert max(width, height) * 110 < 2**16
+    assert width * height <= 601
+    assert len(ax.get_yticks()) == 0
+    assert np.asarray(ax.images[0].get_array()).shape[0] == 5 * -(-5000 // columns) - 1
+
+
+def test_columns_are_a_number_above_0():
+    with pytest.raises(ValueError, match="columns = 0 must be a whole number"):
+        plots.image_grid(torch.rand(3, 1, 4, 4), 0)
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    def full(figure, file, **options):
+        with open(file, "wb") as part:
+            part.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.png"
+    plots.save(plots.image_grid(torch.rand(3, 1, 4, 4)), path)
+    before = path.read_bytes()
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    for name in ("a.png", "b.png"):
+        with pytest.raises(OSError, match="No space left"):
+            plots.save(plots.image_grid(torch.rand(3, 1, 4, 4)), tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+    assert path.read_bytes() == before
+    assert not plt.get_fignums()
+
+
 def test_curves_have_labels_units_and_values():
     ax = plots.curves(
         {"train": [3.0, 2.0, 1.0], "test": [4.0, 3.0, 2.5]}, xlabel="epoch", ylabel="nats per image"

@@ -189,6 +189,22 @@ def test_without_ipywidgets_there_is_the_picture(model, x, shown, monkeypatch):
     assert [set(bundle) for bundle in shown] == [{"text/plain", "image/png"}]
 
 
+def test_the_widgets_of_ipywidgets_7_are_shown_too(model, x, shown, monkeypatch):
+    """Colab has version 7, in which a widget is not asked for its views but displays itself."""
+    if hasattr(ipywidgets.Widget, "_repr_mimebundle_"):
+        monkeypatch.delattr(ipywidgets.Widget, "_repr_mimebundle_")
+    sliders.sliders(model, x)
+    (bundle,) = shown
+    assert set(bundle) == {"text/plain", "image/png", WIDGET}
+    assert set(bundle[WIDGET]) == {"model_id", "version_major", "version_minor"}
+
+
+def test_without_ipython_there_is_one_sentence(model, x, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ImportError, match="pip install jupyter ipywidgets"):
+        sliders.sliders(model, x)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -16,6 +16,7 @@ from vae_edu.engine.randomness import random_stream
 from vae_edu.train import fit
 
 BATCH = 100
+MOST_CLASSES = 100_000
 
 
 class Standardized(nn.Module):
@@ -58,13 +59,28 @@ def labeled(images: Images, n: int, seed: int = 0) -> Images:
     """
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(images), generator=generator)
-    labels = images.labels.cpu()[shuffled]
+    labels = images.known_labels.cpu()[shuffled]
     classes = labels.unique()
     shares = [n // len(classes) + (i < n % len(classes)) for i in range(len(classes))]
     rows = [shuffled[labels == label][:share] for label, share in zip(classes, shares, strict=True)]
     if n < 1 or sum(map(len, rows)) < n:
         raise ValueError(f"n = {n} labels: give 1 up to {len(classes)} times the images of the rarest class.")
-    return images[torch.cat(rows).to(images.labels.device)]
+    return images[torch.cat(rows).to(images.x.device)]
+
+
+def class_count(labels: Tensor) -> int:
+    """How many numbers a classifier of labels (N,) puts out: one for each label from 0 to the largest.
+
+    Raises:
+        ValueError: If labels do not count classes.
+    """
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= MOST_CLASSES:
+        raise ValueError(
+            f"labels go from {least} to {most}: number the classes 0, 1, 2, …, as "
+            "labels.unique(return_inverse=True)[1] does."
+        )
+    return most + 1
 
 
 def classification_loss(classifier: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -115,7 +131,7 @@ def classify(
     """
     encoder = copy.deepcopy(encoder).requires_grad_().to(device()).eval()
     with torch.no_grad(), random_stream(seed):
-        head = nn.Linear(encoder(train.x[:1]).shape[1], int(train.labels.max()) + 1)
+        head = nn.Linear(encoder(train.x[:1]).shape[1], class_count(train.known_labels))
         model: nn.Module
         if frozen:  # the features never change: compute them once
             model, x, test_x, lr = head, encoder(train.x), encoder(test.x), 1e-2
@@ -123,9 +139,9 @@ def classify(
             model, x, test_x, lr = nn.Sequential(encoder, head), train.x, test.x, 2e-3
     epochs = math.ceil(steps / math.ceil(len(train) / BATCH))
     settings = {"batch_size": BATCH, "lr": lr, "seed": seed, "progress": False}
-    fit_classifier(model, (x, train.labels), epochs, **settings)
+    fit_classifier(model, (x, train.known_labels), epochs, **settings)
     with torch.no_grad():
-        return accuracy(model(test_x), test.labels)
+        return accuracy(model(test_x), test.known_labels)
 
 
 def fit_classifier(model: nn.Module, data: tuple[Tensor, Tensor], epochs: int, **options: Any) -> nn.Module:

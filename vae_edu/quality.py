@@ -11,7 +11,7 @@ from vae_edu.data import Images
 from vae_edu.engine.precision import check_precision, exact, full
 from vae_edu.engine.randomness import random_stream
 from vae_edu.networks import conv_encoder
-from vae_edu.probe import fit_classifier
+from vae_edu.probe import class_count, fit_classifier
 
 BLOCK = 512  # images to compare with all training images at a time
 
@@ -62,8 +62,8 @@ def classifier(train: Images, epochs: int = 3, *, seed: int = 0, progress: bool 
         KeyboardInterrupt: After Ctrl-C, since a half-trained classifier misjudges.
     """
     with random_stream(seed):
-        model = conv_encoder(train.x.shape[1:], int(train.labels.max()) + 1, (16, 32)).to(device())
-    return fit_classifier(model, (train.x, train.labels), epochs, lr=2e-3, seed=seed, progress=progress)
+        model = conv_encoder(train.x.shape[1:], class_count(train.known_labels), (16, 32)).to(device())
+    return fit_classifier(model, (train.x, train.known_labels), epochs, lr=2e-3, seed=seed, progress=progress)
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ipywidgets import Box  # type: ignore[import-untyped]
 
 PICTURE_PIXELS = 220  # the height or width of a picture on the screen
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SLIDER_STEP = 0.05  # what an arrow key moves a slider by
 
 
@@ -44,10 +45,15 @@ def sliders(
         static_values: How many places along a dimension the picture shows.
 
     Raises:
+        ImportError: If IPython is not installed.
         ValueError: For more than one image, unknown dimensions, or a radius that is not above 0.
     """
-    from IPython.display import display
-
+    try:
+        from IPython.display import display
+    except ImportError as error:
+        raise ImportError(
+            "sliders needs a notebook: pip install jupyter ipywidgets. The picture alone is contact_sheet."
+        ) from error
     check_images(model, x)
     if len(x) != 1:
         raise ValueError(f"x holds {len(x)} images: give one, (1, C, H, W), such as x[:1].")
@@ -62,8 +68,7 @@ def sliders(
         "image/png": contact_sheet(model, x, dims, values),
     }
     with suppress(ImportError):  # if ipywidgets is not installed
-        widgets = slider_box(model, x, dims, radius)._repr_mimebundle_() or {}
-        views = {**widgets, **views}
+        views[WIDGET] = slider_box(model, x, dims, radius).get_view_spec()  # as ipywidgets 7 and 8 have it
     display(views, raw=True)  # a notebook shows the richest one that it can
 
 

@@ -41,7 +41,7 @@ def images(size: int, folder: Path) -> Callable[[], object]:
     file = np.lib.format.open_memmap(folder / "train-images.npy", "w+", np.uint8, (n, 28, 28))
     for start in range(0, n, 10_000):
         file[start : start + 10_000] = 255 * digits(min(10_000, n - start))[:, 0].numpy().astype(np.uint8)
-    np.save(folder / "train-labels.npy", np.zeros(n, np.uint8))
+    np.save(folder / "t10k-images.npy", file[:1])  # or else a seventh of the images would be for testing
     x, model = map_images(folder), VAE((1, 28, 28), 20, "bernoulli")
     return lambda: fit(model, elbo.negative_elbo, x, 1, progress=False)
 

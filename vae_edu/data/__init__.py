@@ -1,75 +1,37 @@
-"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or any folder of IDX or .npy files."""
+"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or anyone's pictures, files and arrays."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 import vae_edu
 from vae_edu.data import strokes
-from vae_edu.data.download import SOURCES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, fetch
-from vae_edu.data.idx import DatasetError, map_file, read_idx, read_npy
-from vae_edu.data.mapped import MappedImages, gray
-from vae_edu.engine.arguments import image_index, whole_number
+from vae_edu.data.arrays import images_from
+from vae_edu.data.errors import DatasetError, DatasetWarning
+from vae_edu.data.idx import read_idx
+from vae_edu.data.images import Images, binarize
+from vae_edu.data.mapped import MappedImages
+from vae_edu.data.pixels import as_floats, resize, wanted_gray, wanted_size, with_colors
+from vae_edu.data.room import check_room
+from vae_edu.data.sources import FILES, Source, open_source
+from vae_edu.engine.arguments import whole_number
 
 __all__ = [
     "DatasetError",
+    "DatasetWarning",
     "Images",
     "MappedImages",
     "binarize",
+    "images_from",
     "load_images",
     "map_images",
     "read_idx",
     "stroke_digits",
 ]
 
-FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
 STROKES = {"train": 60_000, "test": 10_000}  # images of each split, as many as MNIST has
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """N images with their labels; indexing picks rows of everything at once.
-
-    Attributes:
-        x: (N, C, H, W) float32 in [0, 1].
-        labels: (N,) int64.
-        factors: What the images were made from, a column (N, …) for each name, or None if unknown.
-    """
-
-    x: Tensor
-    labels: Tensor
-    factors: dict[str, Tensor] | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, index: int | slice | list[int] | Tensor) -> "Images":
-        rows = image_index(index, len(self))
-        return self._map(lambda column: column[rows])
-
-    def shrink(self, factor: int = 2) -> "Images":
-        """Smaller images, each pixel the mean of factor × factor; labels and factors stay what they were.
-
-        Raises:
-            ValueError: If the factor does not divide height and width.
-        """
-        height, width = self.x.shape[-2:]
-        if height % whole_number("factor", factor, 1) or width % factor:
-            raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
-        return Images(avg_pool2d(self.x, factor), self.labels, self.factors)
-
-    def to(self, device: torch.device | str) -> "Images":
-        """The same images on a device."""
-        return self._map(lambda column: column.to(device))
-
-    def _map(self, change: Callable[[Tensor], Tensor]) -> "Images":
-        factors = self.factors and {name: change(column) for name, column in self.factors.items()}
-        return Images(change(self.x), change(self.labels), factors)
 
 
 def stroke_digits(
@@ -94,7 +56,9 @@ def stroke_digits(
         ValueError: For an n below 1, or bad factors.
     """
     if factors is None:
-        table = strokes.random_factors(whole_number("n", n, 1), whole_number("seed", seed, 0))
+        n = whole_number("n", n, 1)
+        check_room(n * strokes.BYTES, f"n = {n:,} stroke digits")
+        table = strokes.random_factors(n, whole_number("seed", seed, 0))
     else:
         table = strokes.complete_factors(factors)
         if n not in (None, len(table["digit"])):
@@ -110,31 +74,49 @@ def load_images(
     n: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    *,
+    at_most: int | None = None,
+    size: int | None = None,
+    gray: bool | None = None,
 ) -> Images:
-    """Load a data set by name, or the four IDX or .npy files of a folder.
+    """Load a data set by name, or your own: a folder of pictures, IDX or .npy files, or a .npz file.
 
-    A folder's .npy files are train-images.npy, train-labels.npy, t10k-images.npy and t10k-labels.npy:
-    images (N, H, W) or (N, C, H, W) uint8, labels (N,) of any integers.
+    A folder of pictures may have the folders train and test (or val), and in them, or right in it, one folder
+    for each label. Otherwise there are no labels. Pictures that cannot be read are left out with a warning.
+    Array files have names such as train-images-idx3-ubyte, x_train.npy, labels.npy, and a .npz file has
+    arrays so named: images as `images_from` takes them, and labels, if there are any. If there is only one
+    set, a seventh of it is for testing, always the same.
 
     Args:
-        name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder;
-            by default the environment variable VAE_EDU_DATASET, else strokes. Named files come from
+        name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder or
+            file; by default the environment variable VAE_EDU_DATASET, else strokes. Named files come from
             $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
         split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
         device: Where the images are, `vae_edu.device()` by default.
+        at_most: Instead of n: so many, or all if there are fewer.
+        size: Of the images: the shorter side is resized to so many pixels, and the center cut out; by default
+            the environment variable VAE_EDU_SIZE, else nothing is resized.
+        gray: True for one channel, False for three; by default VAE_EDU_GRAY, 1 or 0, else pictures have one
+            channel if all are gray, and arrays what they have.
 
     Raises:
         ValueError: For bad arguments.
         DatasetError: If the files are missing, or not what they should be. No file is left half-written.
     """
-    name, n, seed = _checked(name, split, n, seed)
+    name, n, at_most, seed = _checked(name, split, n, at_most, seed)
+    size, gray = wanted_size(size), wanted_gray(gray)
     if name == "strokes":
-        return stroke_digits(n or STROKES[split], seed=2 * seed + (split == "test"), device=device)
-    x, labels, rows = _read(name, split, n, seed, read=_read_file)
-    images = Images(x if rows is None else x[rows], labels).to(vae_edu.device(device))
-    return Images(gray(images.x), images.labels)
+        n = n or min(at_most or STROKES[split], STROKES[split])
+        images = stroke_digits(n, seed=2 * seed + (split == "test"), device=device)
+        return replace(images, x=with_colors(resize(images.x, size), gray))
+    source = open_source(name, split, mapped=False, size=size, gray=gray)
+    x, labels, classes, rows, _ = _choose(source, name, split, n, at_most, seed)
+    check_room(4 * x[0].numel() * len(x if rows is None else rows), str(name))
+    x = with_colors(resize(x if rows is None else x[rows], size), gray)
+    images = Images(x, labels, classes=classes).to(vae_edu.device(device))
+    return replace(images, x=as_floats(images.x) if x.dtype == torch.uint8 else images.x)
 
 
 def map_images(
@@ -143,11 +125,16 @@ def map_images(
     n: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    *,
+    at_most: int | None = None,
+    size: int | None = None,
+    gray: bool | None = None,
 ) -> MappedImages:
     """The images of `load_images` left in their file, for data larger than memory.
 
-    `fit` takes them like a tensor (N, C, H, W), whose rows are read as they are taken. Gzipped files must
-    be unpacked before, and the file must not change meanwhile; stroke digits have none. On CUDA the bytes
+    `fit` takes them like a tensor (N, C, H, W), whose rows are read as they are taken. Pictures are decoded
+    into a file of the user's cache. Gzipped files must be unpacked before, and the file must not change
+    meanwhile; stroke digits have none. On CUDA the bytes
     go to the GPU if they take at most half of its free memory.
 
     Args:
@@ -156,16 +143,29 @@ def map_images(
         n: How many images, chosen at random by the seed; by default all.
         seed: See n.
         device: Where images come out, `vae_edu.device()` by default.
+        at_most: Instead of n: so many, or all if there are fewer.
+        size: Of the images: the shorter side is resized to so many pixels, and the center cut out; by default
+            the environment variable VAE_EDU_SIZE, else nothing is resized.
+        gray: True for one channel, False for three; by default VAE_EDU_GRAY, 1 or 0, else pictures have one
+            channel if all are gray, and arrays what they have.
 
     Raises:
         ValueError: For bad arguments.
         DatasetError: If the files are missing, gzipped, or not what they should be.
     """
-    name, n, seed = _checked(folder, split, n, seed)
+    name, n, at_most, seed = _checked(folder, split, n, at_most, seed)
     if name == "strokes":
         raise ValueError("stroke digits are drawn, not read: use load_images, or name a folder of files.")
-    x, labels, rows = _read(name, split, n, seed, read=map_file)
-    return MappedImages(x, labels, rows).to(vae_edu.device(device))
+    size, gray = wanted_size(size), wanted_gray(gray)
+    source = open_source(name, split, mapped=True, size=size, gray=gray)
+    channels, *sides = source.x.shape[1:]
+    if (size and sides != [size, size]) or (gray is not None and channels != (1 if gray else 3)):
+        raise DatasetError(
+            f"{name} has images of {channels} × {sides[0]} × {sides[1]}, and mapped arrays stay as they are: "
+            "leave out size and gray, or use load_images."
+        )
+    x, labels, classes, rows, path = _choose(source, name, split, n, at_most, seed)
+    return MappedImages(x, labels, rows, classes=classes, path=path).to(vae_edu.device(device))
 
 
 def default_name() -> str:
@@ -173,98 +173,38 @@ def default_name() -> str:
     return os.environ.get("VAE_EDU_DATASET") or "strokes"
 
 
-def binarize(x: Tensor, seed: int | None = None) -> Tensor:
-    """Make pixels 0 or 1: 1 if x ≥ 0.5, or, with a seed, 1 with probability x.
-
-    Args:
-        x: Any shape, in [0, 1].
-        seed: Of the draw; by default nothing is drawn.
-
-    Returns:
-        Pixels of the shape, dtype and device of x.
-
-    Raises:
-        ValueError: For values outside [0, 1] or not finite, and for mapped images.
-    """
-    if isinstance(x, MappedImages):
-        raise ValueError("mapped images stay gray: binarize x[rows], or use elbo.negative_elbo_of_binarized.")
-    if not ((x >= 0) & (x <= 1)).all():
-        raise ValueError("binarize needs pixels in [0, 1]: divide bytes by 255, and remove NaN.")
-    if seed is None:
-        return (x >= 0.5).to(x.dtype)
-    generator = torch.Generator(x.device).manual_seed(whole_number("seed", seed, 0))
-    return torch.bernoulli(x.float(), generator=generator).to(x.dtype)
-
-
 def _checked(
-    name: str | Path | None, split: str, n: int | None, seed: int
-) -> tuple[str | Path, int | None, int]:
+    name: str | Path | None, split: str, n: int | None, at_most: int | None, seed: int
+) -> tuple[str | Path, int | None, int | None, int]:
     """The arguments of a data set, checked, and its name if none is given."""
+    if name is not None and not isinstance(name, str | os.PathLike):
+        raise ValueError(
+            f"a data set is a name or the path of a folder, not {type(name).__name__}: "
+            "arrays, tensors and Datasets go into images_from(x, labels)."
+        )
     if split not in FILES:
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'.")
+    if n is not None and at_most is not None:
+        raise ValueError(
+            f"n = {n} and at_most = {at_most} are two answers to one question: give one of them."
+        )
     n = None if n is None else whole_number("n", n, 1)
-    return name or default_name(), n, whole_number("seed", seed, 0)
+    at_most = None if at_most is None else whole_number("at_most", at_most, 1)
+    return name or default_name(), n, at_most, whole_number("seed", seed, 0)
 
 
-def _read(
-    name: str | Path, split: str, n: int | None, seed: int, read: Callable[[Path], Tensor]
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """All images (M, C, H, W) uint8, the labels (N,) of those that are wanted, and which these are (N,)."""
-    x_path, labels_path = (_locate(name, file) for file in FILES[split])
-    x, labels = read(x_path), _read_file(labels_path)
-    _check(x, x_path, labels, labels_path)
-    x = x[:, None] if x.dim() == 3 else x
-    if n is None:
-        return x, labels.long(), None
-    if n > len(x):
-        raise ValueError(f"n = {n}, but {name} has {len(x)} {split} images: ask for at most as many.")
-    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]
-    return x, labels[rows].long(), rows
-
-
-def _locate(name: str | Path, file: str) -> Path:
-    """Where a data set's file is, downloaded first if it must be. A Path is always a folder."""
-    if name not in SOURCES:
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            known = ", ".join(["strokes", *SOURCES])
-            raise ValueError(
-                f"unknown data set {str(name)!r}: use {known}, or the path of a folder of IDX files."
-            )
-        return _find(folder, file)
-    if os.environ.get("VAE_EDU_DATA"):
-        root = Path(os.environ["VAE_EDU_DATA"]).expanduser()
-        if not root.is_dir():
-            raise DatasetError(
-                f"VAE_EDU_DATA={root} is not a folder: set it to the folder that holds {name}/."
-            )
-        if (root / name).is_dir():
-            return _find(root / name, file)
-    return fetch(str(name), file)
-
-
-def _find(folder: Path, file: str) -> Path:
-    stems = file, file.replace("-idx", ".idx")  # some archives write a dot
-    npy = f"{file.partition('-idx')[0]}.npy"
-    for name in (*stems, npy, *(f"{stem}.gz" for stem in stems)):  # what can be mapped comes first
-        if (folder / name).exists():
-            return folder / name
-    raise DatasetError(f"{folder} has no {file}, gzipped or not, and no {npy}: put the four files there.")
-
-
-def _read_file(path: Path) -> Tensor:
-    return read_npy(path) if path.suffix == ".npy" else read_idx(path)
-
-
-def _check(x: Tensor, x_path: Path, labels: Tensor, labels_path: Path) -> None:
-    if x.dim() not in (3, 4) or labels.dim() != 1:
-        raise DatasetError(
-            f"{x_path} and {labels_path} have {x.dim()} and {labels.dim()} dimensions, not 3 or 4 and 1: "
-            "images go with images, labels with labels."
-        )
-    if x.dtype != torch.uint8:
-        raise DatasetError(f"{x_path} holds integers of more than one byte: save images as uint8, 0 to 255.")
-    if len(x) != len(labels):
-        raise DatasetError(
-            f"{x_path} holds {len(x)} images but {labels_path} {len(labels)} labels: take both from one set."
-        )
+def _choose(
+    source: Source, name: object, split: str, n: int | None, at_most: int | None, seed: int
+) -> Source:
+    """n images of a source, chosen at random by the seed; their labels are those that are wanted."""
+    x, labels, classes, rows, path = source
+    available = len(x) if rows is None else len(rows)
+    n = min(at_most, available) if at_most else n
+    if n is not None:
+        if n > available:
+            raise ValueError(f"n = {n}, but {name} has {available} {split} images: ask for at most as many.")
+        chosen = torch.randperm(available, generator=torch.Generator().manual_seed(seed))[:n]
+        rows = chosen if rows is None else rows[chosen]
+    if labels is not None and rows is not None:
+        labels = labels[rows]
+    return Source(x, labels, classes, rows, path)

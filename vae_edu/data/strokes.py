@@ -90,6 +90,8 @@ def _glyph_tables() -> tuple[Tensor, Tensor]:
 
 POINTS, WEIGHTS = _glyph_tables()
 
+BYTES = 4 * SIZE**2 + 16 * (len(FACTORS) + POINTS[0].numel())  # that drawing an image takes, with its factors
+
 
 def random_factors(n: int, seed: int = 0) -> dict[str, Tensor]:
     """Random factors of n images. Those of image i depend on the seed and on i, never on n.

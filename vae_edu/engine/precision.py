@@ -1,11 +1,20 @@
 """Which numbers are exact enough: no float16, and no shortcuts of the GPU where a value is called exact."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# cuDNN multiplies float32 in TF32, with ten bits, and may add in any order, unless it is told otherwise. What
+# is exact on a CPU must be exact on a GPU, and a seed must give the same numbers twice. PyTorch's own matrix
+# products are both by default. Whoever wants convolutions and LSTMs faster says so after the import.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyTorch 2.9 has new names for the old ones, which 2.6 does not know
+    torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.deterministic = True
 
 PRECISE = (torch.float64, torch.float32, torch.bfloat16)
 
@@ -38,7 +47,7 @@ def _switches() -> list[tuple[Any, str, Any]]:
     backends: Any = torch.backends
     if not hasattr(backends, "fp32_precision"):  # before PyTorch 2.9
         return [(backends.cuda.matmul, "allow_tf32", False)]
-    parts = [backends.cuda.matmul, backends.mkldnn.matmul]
+    parts: list[Any] = [backends.cuda.matmul, backends.mkldnn.matmul]
     for library in (backends.cudnn, backends.mkldnn):
         parts += [library.conv, library.rnn]
     return [(part, "fp32_precision", "ieee") for part in parts]

@@ -32,7 +32,7 @@ def confine(hidden: list[str], slot: int, seconds: int, memory: int) -> bool:
         hidden: Folders that shall look empty.
         slot: The number of the sandbox, which chooses its user.
         seconds: The limit of processor time.
-        memory: The limit in bytes, in addition to the memory in use.
+        memory: The limit in bytes, in addition to the address space in use.
 
     Returns:
         Whether the system allowed :func:`leave_the_machine`, the strongest of them.
@@ -40,13 +40,14 @@ def confine(hidden: list[str], slot: int, seconds: int, memory: int) -> bool:
     Raises:
         OSError: The system does not let this process give up its privileges.
     """
+    most = address_space() + memory  # before /proc is covered
     try:
         leave_the_machine(hidden)
         isolated = True
     except (OSError, AttributeError):
         isolated = False
     drop_privileges(slot)
-    limit(seconds, memory)
+    limit(seconds, most)
     return isolated
 
 
@@ -137,13 +138,22 @@ def drop_privileges(slot: int) -> None:
         _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of user undoes it
 
 
-def limit(seconds: int, memory: int) -> None:
-    """Limit the processor time, the bytes of memory beyond those in use, files and processes."""
-    in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    in_use += 2**30  # mapped but not in memory, mostly libraries
+def address_space() -> int:
+    """The bytes of address space that this process has mapped; an upper estimate if there is no /proc.
+
+    A CUDA build of PyTorch maps gigabytes of libraries, and uses few of them.
+    """
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak + 2**32
+
+
+def limit(seconds: int, most: int) -> None:
+    """Limit the processor time, the bytes of address space in all, files and processes."""
     for kind, value in (
         (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, in_use + memory),
+        (resource.RLIMIT_AS, most),
         (resource.RLIMIT_FSIZE, 16 * 2**20),
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_NPROC, 32),
