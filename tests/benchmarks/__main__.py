@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 import vae_edu
+from vae_edu import streams
 from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, machine
 
@@ -85,4 +86,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with streams.any_encoding():
+        sys.exit(main())
