@@ -25,12 +25,14 @@ SLOW = {
     "test_wheel.py",
     "test_bayes.py::test_bayes_rule_on_a_trained_vae",
     "test_checkpoint.py::test_a_full_disk_keeps_the_older_checkpoint",
+    "test_checkpoint.py::test_a_flipped_bit_is_refused_or_changes_nothing",
     "test_download.py::test_two_processes_at_once",
     "test_edit.py::test_a_sampled_code_follows_q",
     "test_elbo.py::test_the_bound_is_below_and_the_gap_says_by_how_much",
     "test_elbo.py::test_the_three_terms_of_a_trained_vae_add_up",
     "test_lessons.py::test_a_failing_lesson_says_where_and_the_others_go_on",
     "test_lessons.py::test_a_kernel_of_another_python_in_the_users_folder_is_not_taken",
+    "test_lessons.py::test_checked_outputs_do_not_depend_on_the_number_of_threads",
     "test_lessons.py::test_in_place_execution_is_repeatable_and_spares_what_fails",
     "test_lessons.py::test_running_writes_the_copy_and_the_page",
     "test_lessons.py::test_the_lessons_pass_nbval_on_mnist",
@@ -49,7 +51,11 @@ SLOW = {
     "test_strokes.py::test_fast_and_frugal",
     "test_strokes.py::test_same_seed_same_bytes_in_another_process",
     "test_train.py::test_reaches_the_least_squares_solution",
+    "test_train.py::test_a_checksum_of_all_rows_takes_no_time",
+    "test_train.py::test_compiled_and_parametrized_models_go_on",
+    "test_train.py::test_signals_at_random_moments_lose_nothing",
     "test_train.py::test_the_stop_button_of_a_notebook",
+    "test_train.py::test_weights_do_not_depend_on_the_number_of_threads",
 }
 
 

@@ -116,3 +116,28 @@ def test_it_is_an_independent_bernoulli_in_every_other_way():
             torch.testing.assert_close(wide.log_prob(x), p.log_prob(x).expand(5, 4))
             torch.testing.assert_close(p.log_prob(x.byte()), p.log_prob(x))
             torch.testing.assert_close(p.log_prob(x.double()), p.log_prob(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_infinite_logits_have_their_limit(dtype, gradients):
+    limits = {(math.inf, 1): 0.0, (math.inf, 0): -math.inf, (-math.inf, 1): -math.inf, (-math.inf, 0): 0.0}
+    for (logit, pixel), right in limits.items():
+        logits, x = torch.full((2, 100), -1.5, dtype=dtype), torch.zeros(2, 100, dtype=dtype)
+        logits[0, 7], x[0, 7] = logit, pixel
+        logits = logits.to(device()).requires_grad_(gradients)
+        found = log_bernoulli(x.to(device()), logits)
+        others = -math.log1p(math.exp(-1.5))
+        assert found.tolist() == pytest.approx([right + 99 * others, 100 * others], rel=1e-5)
+    soft = sum_softplus(torch.tensor([[math.inf, 0.0], [-math.inf, 0.0]], dtype=dtype).to(device()))
+    assert soft.tolist() == pytest.approx([math.inf, math.log(2)])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("logit", [0.0, 30.0, 200.0, 1e4, 1e38])
+def test_finite_logits_have_finite_gradients(dtype, logit):
+    for sign, pixel in ((1, 0.0), (1, 1.0), (-1, 0.0), (-1, 1.0)):
+        logits = torch.full((1, 10), sign * logit, dtype=dtype, device=device(), requires_grad=True)
+        (gradient,) = torch.autograd.grad(log_bernoulli(torch.full_like(logits, pixel), logits).sum(), logits)
+        right = pixel - torch.tensor(sign * logit).double().sigmoid().item()
+        assert gradient.tolist()[0] == pytest.approx([right] * 10, abs=0.01)

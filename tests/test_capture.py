@@ -8,11 +8,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import vae_edu
-from vae_edu import autoencoder, elbo, iwae
+from vae_edu import autoencoder, elbo, iwae, marginal
 from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.capture import WARM_UP, Captured, CaptureWarning
 from vae_edu.engine.step import Step
 from vae_edu.engine.sync_checks import unchecked
+from vae_edu.interface import log_likelihoods
 from vae_edu.pixelrnn import PixelRNN, negative_log_likelihood
 from vae_edu.train import fit
 from vae_edu.vae import VAE
@@ -157,6 +158,12 @@ def test_without_a_gpu_nothing_is_recorded():
         assert Step(layer, lambda m, b: m(b)[:, 0], torch.randn(5, 3)).captured is None
 
 
+def negative_monte_carlo(vae, x):
+    """The loss of lesson 02."""
+    z = vae.prior().sample((10,))
+    return -marginal.log_mean_exp(log_likelihoods(vae.decode(z), x))
+
+
 class NoReading(TorchDispatchMode):
     """Fails where a value of a tensor is read, for which a GPU would have to be waited for."""
 
@@ -174,10 +181,11 @@ class NoReading(TorchDispatchMode):
         (lambda: model("gaussian_one_sigma"), elbo.negative_elbo),
         (lambda: VAE((1, 28, 28), 3, "bernoulli", network="cnn"), elbo.negative_elbo_of_binarized),
         (lambda: VAE((1, 28, 28), 3, "bernoulli", activation="tanh"), iwae.negative_bound_of_binarized),
+        (lambda: model("bernoulli"), negative_monte_carlo),
         (lambda: autoencoder.deep((1, 28, 28), 3), autoencoder.reconstruction_loss),
         (lambda: PixelRNN((1, 28, 28), 8), negative_log_likelihood),
     ],
-    ids=["bernoulli", "gaussian", "one sigma", "cnn", "tanh iwae", "autoencoder", "pixelrnn"],
+    ids=["bernoulli", "gaussian", "one sigma", "cnn", "tanh iwae", "monte carlo", "autoencoder", "pixelrnn"],
 )
 def test_a_loss_and_its_gradient_read_no_value(make, loss):
     """So a GPU need not be waited for, and the step can be a CUDA graph. It runs without a GPU, too."""

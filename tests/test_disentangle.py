@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vae_edu.disentangle import entropies, mutual_information, mutual_information_gap
+from vae_edu.disentangle import FewCodesWarning, entropies, mutual_information, mutual_information_gap
 
 N = 20_000
 
@@ -121,3 +121,21 @@ def test_what_cannot_be_measured_is_refused():
     for codes, factor in ((z[:, :1], v), (z, torch.ones(50))):
         with pytest.raises(ValueError, match="two dimensions"):
             mutual_information_gap(codes, {"v": factor})
+
+
+@pytest.mark.parametrize("function", [mutual_information, mutual_information_gap])
+def test_too_few_codes_get_a_warning(function, recwarn):
+    """A perfect code has a gap of 0 for 50 images, and of nine tenths for as many as the warning names."""
+    for n, warns in ((20, True), (50, True), (400, True), (620, False), (2000, False)):
+        recwarn.clear()
+        size = torch.linspace(0, 1, n)
+        z = torch.stack([size, size[torch.randperm(n)]], dim=1)
+        function(z, {"size": size})
+        assert [warning.category for warning in recwarn.list] == [FewCodesWarning] * warns
+        if warns:
+            assert recwarn.list[0].filename == __file__
+            assert f"{n} codes are too few to tell what they say about size in 20 bins" in str(
+                recwarn.list[0].message
+            )
+        elif function is mutual_information_gap:
+            assert function(z, {"size": size})["size"] > 0.85

@@ -294,24 +294,31 @@ def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
     assert "the lessons are 99_small" in capsys.readouterr().err
 
 
-def test_the_lessons_pass_nbval_on_mnist(mnist):
-    """Checked outputs must be the same on real digits as on the committed stroke digits."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-current-env",
-        "--nbval-cell-timeout=300",
-        "-q",
-    ]
-    environment = os.environ | {"VAE_EDU_DATASET": mnist}
+def validate(*lessons, **variables):
+    """Run lessons with nbval, which compares the checked outputs with the committed ones."""
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", "-q"]
     result = subprocess.run(
-        [*command, str(ROOT / "notebooks")],
+        [sys.executable, "-m", "pytest", *options, *lessons],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_the_lessons_pass_nbval_on_mnist(mnist):
+    """Checked outputs must be the same on real digits as on the committed stroke digits."""
+    validate("notebooks", VAE_EDU_DATASET=mnist)
+
+
+@pytest.mark.parametrize("threads", ["2", "3"])
+def test_checked_outputs_do_not_depend_on_the_number_of_threads(threads):
+    """The committed ones come from one thread."""
+    program = "import torch; print(torch.get_num_threads())"
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+    assert (
+        subprocess.check_output([sys.executable, "-c", program], env=environment, text=True) == f"{threads}\n"
+    )
+    validate("notebooks/04_elbo.ipynb", OMP_NUM_THREADS=threads)

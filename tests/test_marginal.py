@@ -26,6 +26,7 @@ from vae_edu.iwae import bounds
 from vae_edu.linear import LinearGaussian
 from vae_edu.marginal import (
     GridWarning,
+    SamplingWarning,
     grid_sums,
     importance_sampling,
     log_importance_weights,
@@ -602,3 +603,67 @@ def test_sums_over_nodes_as_the_library_takes_them(dtype):
     found = grid_sums(values, grid, 40, 400)
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, torch.stack(right), rtol=1e-6, atol=1e-5)
+
+
+def test_few_effective_samples_get_a_warning_at_the_callers_line(recwarn):
+    """A q that misses the posterior: the estimate is many of its stated errors too low."""
+    model = linear(pixels=30, latent_dim=5)
+    x = draws(model, 6)
+
+    def off(x):
+        exact = model.encode(x)
+        return diagonal_gaussian(exact.mean + 0.5, torch.full_like(exact.mean, -3.0))
+
+    estimate = importance_sampling(model, x, 1000, q=off)
+    (warning,) = recwarn.list
+    assert warning.category is SamplingWarning
+    assert warning.filename == __file__
+    few = int((estimate.effective_samples < 50).sum())
+    assert few > 3
+    assert f"too few of 1000 samples count for {few} of 6 images" in str(warning.message)
+    assert f"down to {estimate.effective_samples.min():.1f}" in str(warning.message)
+    assert ((estimate.log_p_x - model.log_prob(x)) / estimate.standard_error).min() < -3
+    recwarn.clear()
+    monte_carlo(model, x, 100)
+    assert [warning.category for warning in recwarn.list] == [SamplingWarning]
+
+
+def test_honest_estimates_get_no_warning(recwarn):
+    model = linear()
+    x = draws(model, 20)
+    importance_sampling(model, x, 1000, q=wide(model))
+    for samples in (1, 5, 30):  # q is the posterior, so few are enough
+        importance_sampling(model, x, samples)
+    monte_carlo(model, x, 1)  # whose stated error is infinite
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("function", [monte_carlo, importance_sampling, lambda m, x: quadrature(m, x, SMALL)])
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_limit_memory_grows_to_what_one_image_needs(function, monkeypatch):
+    model, x = VAE((1, 4, 4), 2, "gaussian", hidden=(8,)), torch.rand(3, 1, 4, 4).to(device())
+    right = function(model, x).log_p_x
+    monkeypatch.setitem(chunks.bytes_for.__globals__["MEMORY"], device().type, 100)
+    found = function(model, x).log_p_x
+    tolerance = 1e-4 if function not in (monte_carlo, importance_sampling) else 3  # other chunks, other draws
+    torch.testing.assert_close(found, right, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "values", [(math.inf, -math.inf), (1e38, -1e38), (1e30, 5.0), (1e6, -1e6), (200.0, 3.0)]
+)
+def test_products_of_extreme_logits_as_pixel_by_pixel(values):
+    """Codes that are certain of some pixels, and images of which some are as they say."""
+    torch.manual_seed(0)
+    logits = 3 * torch.randn(7, 1, 4, 4, dtype=torch.float64)
+    logits[:4] = torch.where(torch.rand(4, 1, 4, 4) < 0.5, *torch.tensor(values).double())
+    certain = torch.where(logits[:4].isfinite(), logits[:4], logits[:4].sign() * 50).sigmoid().round()
+    x = torch.cat([certain, torch.bernoulli(torch.full((5, 1, 4, 4), 0.5).double())]).to(device())
+    logits = logits.to(device())
+    right = torch.where(x[None] > 0, -logits[:, None], logits[:, None]).logaddexp(
+        torch.zeros((), dtype=x.dtype).to(x)
+    )
+    p = Independent(Bernoulli(logits=logits.float(), validate_args=False), 3)
+    torch.testing.assert_close(
+        log_likelihoods(p, x.float()).double(), -right.sum((2, 3, 4)), rtol=1e-5, atol=1e-3
+    )

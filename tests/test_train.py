@@ -1,13 +1,19 @@
 """The training loop: against closed forms, through interruption and resumption, and with bad input."""
 
 import ast
+import copy
 import inspect
 import json
+import math
+import os
 import queue
 import re
 import signal
+import subprocess
+import sys
 import textwrap
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +21,18 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import vae_edu
 from vae_edu import train
-from vae_edu.data import load_images
+from vae_edu.autoencoder import deep, reconstruction_loss
+from vae_edu.data import Images, MappedImages, load_images
+from vae_edu.elbo import negative_elbo
 from vae_edu.engine import checkpoint as checkpoints
+from vae_edu.engine import interrupts, randomness, rows
 from vae_edu.engine.step import Step
 from vae_edu.train import History, evaluate
+from vae_edu.vae import VAE
 
 DEVICE = vae_edu.device()
 ROOT = Path(__file__).parent.parent
@@ -542,3 +553,414 @@ def test_a_model_alone_is_no_run_to_go_on_with(tmp_path):
     checkpoints.save(tmp_path / "model.pt", checkpoints.contents_of(model))
     with pytest.raises(ValueError, match="no training to go on with"):
         fit(model, squared, regression(), epochs=1, checkpoint=tmp_path / "model.pt")
+
+
+def weighted(model, batch, weight=1.0):
+    return weight * squared(model, batch)
+
+
+def twice(model, batch):
+    return 2 * squared(model, batch)
+
+
+class Slope(nn.Module):
+    """Two layers with an activation between them, of the same weights whatever it is."""
+
+    def __init__(self, activation):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(3, 4), activation, nn.Linear(4, 1))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+X, Y = regression()
+OTHER = {
+    "a loss of another name": ({"loss": weighted}, {"loss": twice}, "loss: weighted(weight=1)"),
+    "another argument of the loss": (
+        {"loss": partial(weighted, weight=1.0)},
+        {"loss": partial(weighted, weight=4.0)},
+        "loss: weighted(weight=4), in the file weighted(weight=1)",
+    ),
+    "a partial of a partial": (
+        {"loss": partial(partial(weighted), weight=torch.tensor(2.0))},
+        {"loss": weighted},
+        "in the file weighted(weight=2)",
+    ),
+    "an activation": (
+        {"model": Slope(nn.ReLU())},
+        {"model": Slope(nn.Tanh())},
+        "layers: layers.1 Tanh(), in the file ReLU()",
+    ),
+    "a slope": (
+        {"model": Slope(nn.LeakyReLU(0.1))},
+        {"model": Slope(nn.LeakyReLU(0.2))},
+        "LeakyReLU(negative_slope=0.2), in the file LeakyReLU(negative_slope=0.1)",
+    ),
+    "one number in the middle": ({}, {"data": (X + (torch.arange(50) == 30)[:, None].to(X), Y)}, "data: ["),
+    "the order of the rows": ({}, {"data": (X[[0, 2, 1, *range(3, 50)]], Y)}, "data: ["),
+    "held-out data": ({"held_out": (X, Y)}, {"held_out": (X, Y + (Y == Y[7]))}, "held-out data: ["),
+    "a schedule": (
+        {"lr": lambda epoch: 0.1 / (1 + epoch)},
+        {"lr": lambda epoch: 0.1 / (1 + 2 * epoch)},
+        "lr of the last step: 0.0",
+    ),
+    "a type": (
+        {"model": Noisy().double(), "data": (X.double(), Y.double())},
+        {},
+        "dtypes: ['torch.float32']",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_run_goes_on_only_as_the_run_it_was(tmp_path, change):
+    first, then, words = OTHER[change]
+    options = {"loss": squared, "data": (X, Y), "batch_size": 16, "checkpoint": tmp_path / "run.pt"}
+    fit(**{"model": Noisy(), **options, "epochs": 1, **copy.deepcopy(first)})
+    before = (tmp_path / "run.pt").read_bytes()
+    for epochs in (1, 3):  # a finished run answers for no other, either
+        with pytest.raises(ValueError, match="belongs to another run") as caught:
+            fit(**{"model": Noisy(), **options, "epochs": epochs, **copy.deepcopy(then)})
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "run.pt").read_bytes() == before
+
+
+def test_the_architecture_is_compared(tmp_path):
+    """Even `min_sigma`, which is in no layer and no weight."""
+    x, options = torch.rand(20, 1, 4, 4), {"checkpoint": tmp_path / "run.pt", "progress": False}
+    fit(VAE((1, 4, 4), 2, min_sigma=0.1), negative_elbo, x, 1, **options)
+    with pytest.raises(ValueError, match=r"architecture: min_sigma 0.2, in the file 0.1"):
+        fit(VAE((1, 4, 4), 2, min_sigma=0.2), negative_elbo, x, 2, **options)
+
+
+def test_mapped_images_are_known_again(tmp_path):
+    content = torch.arange(20 * 16, dtype=torch.float32).reshape(20, 1, 4, 4).byte()
+    options = {"checkpoint": tmp_path / "run.pt", "progress": False}
+    model = lambda: VAE((1, 4, 4), 2)  # noqa: E731
+    fit(model(), negative_elbo, MappedImages(content, torch.zeros(20).long()), 1, **options)
+    fit(model(), negative_elbo, MappedImages(content.clone(), torch.zeros(20).long()), 2, **options)
+    content[7, 0, 2, 2] += 1
+    with pytest.raises(ValueError, match=r"another run \(data differ\)"):
+        fit(model(), negative_elbo, MappedImages(content, torch.zeros(20).long()), 3, **options)
+
+
+def test_a_line_says_where_training_goes_on(tmp_path, capsys):
+    path = tmp_path / "run.pt"
+    fit(Noisy(), squared, regression(), epochs=2, checkpoint=path)
+    assert capsys.readouterr().out == ""
+    fit(Noisy(), squared, regression(), epochs=2, checkpoint=path)
+    assert capsys.readouterr().out == f"{path} has all 2 epochs already; nothing was trained.\n"
+    fit(Noisy(), lambda m, b: squared(m, b), regression(), epochs=5, checkpoint=path)
+    line = capsys.readouterr().out
+    assert line.startswith(
+        f"Training goes on at epoch 3 of 5 from {path}, with a loss that cannot be compared"
+    )
+
+
+def test_a_checksum_of_all_rows_takes_no_time():
+    data = torch.rand(60_000, 784)
+    before = time.process_time()
+    rows.checksums(data)
+    assert rows.first_not_finite(data) is None
+    assert time.process_time() - before < 1  # 0.2 s alone
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(2), np.float64(2), np.array(2.0), torch.tensor(2.0), np.int64(2)]
+)
+def test_a_watch_may_record_any_number(tmp_path, value):
+    def watch(model, history):
+        history.watched.setdefault("a", []).append(value)
+
+    path = tmp_path / "run.pt"
+    history = fit(Noisy(), squared, regression(), epochs=2, watch=watch, checkpoint=path)
+    assert history.watched == {"a": [2, 2]}
+    assert type(history.watched["a"][0]) in (int, float)
+    assert fit(Noisy(), squared, regression(), epochs=3, watch=watch, checkpoint=path).watched["a"] == [
+        2,
+        2,
+        2,
+    ]
+
+
+def test_what_a_watch_cannot_keep_costs_no_epoch(tmp_path):
+    def watch(model, history):
+        history.watched.setdefault("a", []).extend([1.0, object()])
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(ValueError, match=r"history.watched\['a'\]\[1\] is a object.*keeps the rest"):
+        fit(Noisy(), squared, regression(), epochs=3, watch=watch, checkpoint=path)
+    assert checkpoints.load(path)["history"]["watched"] == {"a": [1.0]}
+    assert len(fit(Noisy(), squared, regression(), epochs=3, checkpoint=path).train) == 3
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["data", "held_out"])
+def test_a_pixel_that_is_not_finite_is_blamed_on_its_image(value, where):
+    def never(model, history):
+        raise AssertionError("an epoch was trained first")
+
+    x = torch.rand(30, 1, 4, 4)
+    bad = x.clone()
+    bad[17, 0, 2, 1] = value
+    options = {"data": x, "held_out": x, where: bad, "watch": never, "progress": False}
+    name = "the data" if where == "data" else "the held-out data"
+    for loss, make in [
+        (negative_elbo, lambda: VAE((1, 4, 4), 2)),
+        (reconstruction_loss, lambda: deep((1, 4, 4), 2)),
+    ]:
+        with pytest.raises(ValueError, match=f"image 17 of {name} holds NaN or infinity"):
+            fit(make(), loss, epochs=1, **options)
+
+
+def test_a_loss_may_leave_out_what_is_missing():
+    x, y = regression()
+    x[5, 1] = math.nan
+    history = fit(Noisy(), lambda m, b: squared(m, (b[0].nan_to_num(), b[1])), (x, y), epochs=1)
+    assert len(history.train) == 1
+
+
+FLOATS = torch.rand(8, 1, 4, 4)
+KINDS = {
+    "complex": (FLOATS + 0j, "are complex"),
+    "sparse": (FLOATS.to_sparse(), "sparse or nested"),
+    "meta": (FLOATS.to("meta"), "without values"),
+    "quantized": (torch.quantize_per_tensor(FLOATS, 0.1, 0, torch.quint8), "dequantize"),
+    "one number": (torch.tensor(1.0), r"one number, of shape \(\)"),
+    "float16": (FLOATS.half(), "float16"),
+    "a tuple": ((FLOATS, torch.zeros(8)), "cannot take data of the kind tuple: give the images alone"),
+    "Images": (Images(FLOATS, torch.zeros(8).long()), "kind Images: give .x"),
+    "bool": (FLOATS > 0.5, "images of torch.bool: give floats"),
+    "flat": (FLOATS.flatten(), "images"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", [negative_elbo, reconstruction_loss])
+def test_data_that_a_loss_cannot_take(kind, loss):
+    data, message = KINDS[kind]
+    model = VAE((1, 4, 4), 2) if loss is negative_elbo else deep((1, 4, 4), 2)
+    with pytest.raises(ValueError, match=message) as caught:
+        fit(model, loss, data, epochs=1, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_data_and_models_of_other_floats(tmp_path, dtype):
+    model = lambda: VAE((1, 4, 4), 2).to(dtype)  # noqa: E731
+    options = {"checkpoint": tmp_path / "run.pt", "progress": False}
+    fit(model(), negative_elbo, FLOATS.to(dtype), 1, **options)
+    assert len(fit(model(), negative_elbo, FLOATS.to(dtype), 3, **options).train) == 3
+    fit(VAE((1, 4, 4), 2), negative_elbo, FLOATS.to(dtype), 1, progress=False)
+    with pytest.raises(ValueError, match="is float16"):
+        fit(VAE((1, 4, 4), 2).half(), negative_elbo, FLOATS, 1, progress=False)
+
+
+@pytest.mark.parametrize("lr", [np.float32(0.5), np.float64(0.5), np.array(0.5), torch.tensor(0.5)])
+def test_a_rate_may_be_any_number(lr):
+    one, two = Noisy(), Noisy()
+    fit(one, squared, regression(), epochs=1, lr=lr, eps=np.float32(0.25))
+    fit(two, squared, regression(), epochs=1, lr=0.5, eps=0.25)
+    assert torch.equal(weights(one), weights(two))
+
+
+def test_a_batch_may_be_larger_than_the_data():
+    assert len(fit(Noisy(), squared, regression(), epochs=2, batch_size=2**63).steps) == 2
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")
+
+
+@pytest.mark.parametrize("before", [compiled, lambda model: model])
+@pytest.mark.parametrize("after", [compiled, lambda model: model])
+@pytest.mark.parametrize("normalized", [False, True])
+def test_compiled_and_parametrized_models_go_on(tmp_path, before, after, normalized):
+    def make():
+        model = Noisy()
+        if normalized:
+            weight_norm(model.layer)
+        return model
+
+    options = {"batch_size": 16, "checkpoint": tmp_path / "run.pt"}
+    whole, parts = make(), make()
+    fit(whole, squared, regression(), epochs=3, batch_size=16)
+    fit(before(make()), squared, regression(), epochs=1, **options)
+    fit(after(parts), squared, regression(), epochs=3, **options)
+    assert torch.equal(weights(whole), weights(parts))
+
+
+def in_threads(works):
+    """What each function returns or raises, all of them in threads at the same time."""
+    found = [None] * len(works)
+
+    def run(i):
+        try:
+            found[i] = works[i]()
+        except Exception as error:
+            found[i] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
+def test_threads_have_the_losses_that_each_has_alone(monkeypatch):
+    monkeypatch.setattr(randomness, "TURN", 0.0)  # they take turns after every step
+    models = [Noisy() for _ in range(6)]
+    options = {"epochs": 4, "batch_size": 8}
+    right = [fit(models[seed], squared, regression(), seed=seed, **options) for seed in range(2)]
+    torch.manual_seed(3)
+    works = [partial(fit, models[2 + i], squared, regression(), seed=i % 2, **options) for i in range(4)]
+    assert in_threads(works) == right * 2
+    after = torch.rand(1)
+    torch.manual_seed(3)
+    assert after == torch.rand(1)  # the caller's numbers stay what they were
+
+
+def test_two_trainings_with_one_checkpoint(tmp_path):
+    """One is told, and what it learned is in another file, from which it can go on."""
+    path, other = tmp_path / "run.pt", []
+
+    def elsewhere(model, history):
+        if not other:
+            other.append(fit(Noisy(), squared, regression(), epochs=1, seed=5, checkpoint=path))
+
+    with pytest.raises(ValueError, match="written by another training") as caught:
+        fit(Noisy(), squared, regression(), epochs=3, watch=elsewhere, checkpoint=path)
+    assert checkpoints.load(path)["settings"]["seed"] == 5
+    own = re.search(r"learned is in (\S+\.pt);", str(caught.value))[1]
+    whole, parts = Noisy(), Noisy()
+    fit(whole, squared, regression(), epochs=3)
+    assert len(fit(parts, squared, regression(), epochs=3, checkpoint=own).train) == 3
+    assert torch.equal(weights(whole), weights(parts))
+    path.unlink()  # a file that is gone is written anew
+    fit(
+        Noisy(),
+        squared,
+        regression(),
+        epochs=2,
+        watch=lambda m, h: path.unlink(missing_ok=True),
+        checkpoint=path,
+    )
+    assert len(checkpoints.load(path)["history"]["train"]) == 2
+
+
+def test_threads_with_one_checkpoint(tmp_path):
+    works = [
+        partial(fit, Noisy(), squared, regression(), 3, seed=seed, checkpoint=tmp_path / "run.pt")
+        for seed in range(4)
+    ]
+    found = in_threads(works)
+    told = [error for error in found if isinstance(error, ValueError)]
+    assert len(told) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+    assert all(len(checkpoints.load(path)["history"]["train"]) >= 1 for path in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
+def test_sigterm_ends_training_like_ctrl_c(tmp_path):
+    def loss(model, batch):
+        if model.training:
+            signal.raise_signal(signal.SIGTERM)
+        return squared(model, batch)
+
+    path = tmp_path / "run.pt"
+    assert fit(Noisy(), loss, regression(), epochs=9, batch_size=16, checkpoint=path).interrupted
+    assert len(checkpoints.load(path)["history"]["steps"]) == 1
+    assert interrupts.exit_code() == 143
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    seen = []
+    signal.signal(signal.SIGTERM, lambda *_: seen.append(1))  # somebody else's stays
+    try:
+        assert not fit(Noisy(), loss, regression(), epochs=1, batch_size=50).interrupted
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert seen == [1]
+    fit(Noisy(), interrupt_at(1), regression(), epochs=1)
+    assert interrupts.exit_code() == 130
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes to fork")
+def test_signals_at_random_moments_lose_nothing():
+    """`python -m tests.interruptions 50` is the same with 50 runs for each signal."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.interruptions", "3"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": 3 runs") == 3
+
+
+THREADS = """
+import sys, torch
+torch.set_num_threads(int(sys.argv[1]))
+from vae_edu.elbo import negative_elbo
+from vae_edu.train import fit
+from vae_edu.vae import VAE
+torch.manual_seed(0)
+x = torch.rand(300, 1, 28, 28)
+fit(VAE((1, 28, 28), 2, device="cpu"), negative_elbo, x, int(sys.argv[2]), checkpoint=sys.argv[3], device="cpu")
+"""
+
+
+def test_weights_do_not_depend_on_the_number_of_threads(tmp_path):
+    """Nor on another number for the second part of the run."""
+    for threads, epochs, name in [(1, 2, "1"), (2, 2, "2"), (3, 2, "3"), (1, 1, "mixed"), (3, 2, "mixed")]:
+        command = [sys.executable, "-c", THREADS, str(threads), str(epochs), str(tmp_path / f"{name}.pt")]
+        environment = {**os.environ, "TQDM_DISABLE": "1"}
+        environment.pop("OMP_NUM_THREADS", None)
+        subprocess.run(command, check=True, env=environment)
+    right, *others = (checkpoints.load(tmp_path / f"{name}.pt") for name in ("1", "2", "3", "mixed"))
+    for other in others:
+        assert other["history"]["steps"].equal(right["history"]["steps"])
+        assert all(torch.equal(other["model"][name], weight) for name, weight in right["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": VAE}, "the model is the class VAE"),
+        ({"model": lambda x: x}, "the model is a function"),
+        ({"model": nn.Linear(3, 1, device="meta")}, "without values"),
+        ({"model": nn.LazyLinear(1)}, "lazy layers"),
+        ({"loss": None}, "loss = None is no function"),
+        ({"watch": 3}, "watch = 3 is no function"),
+        ({"lr": True}, "lr = True must be"),
+        ({"lr": np.bool_(True)}, "lr = .*True.* must be"),
+        ({"lr": 1j}, "lr = 1j must be"),
+        ({"lr": 10**400}, "too large"),
+        ({"eps": "1e-8"}, "eps = '1e-8' must be"),
+        ({"seed": 2**64}, "seed = 18446744073709551616 must be a whole number below"),
+        ({"seed": 10**5000}, "seed = a number of 16610 bits"),
+        ({"epochs": 2**64}, "epochs = 18446744073709551616"),
+        ({"checkpoint": 5}, "5 is not the path of a file"),
+    ],
+)
+def test_more_bad_arguments(change, message):
+    with pytest.raises(ValueError, match=message):
+        fit(**{"model": Noisy(), "loss": squared, "data": regression(), "epochs": 1, **change})
+
+
+def test_a_model_whose_about_cannot_be_kept_is_not_trained_first(tmp_path):
+    def never(model, batch):
+        raise AssertionError("work was done first")
+
+    for about, message in [
+        ({"a": {1}}, "is a set"),
+        (5, "about is a int"),
+        ({"data": 5}, "is 5, not the name"),
+    ]:
+        model = Noisy()
+        model.about = about
+        with pytest.raises(ValueError, match=message):
+            fit(model, never, regression(), epochs=1, checkpoint=tmp_path / "run.pt")

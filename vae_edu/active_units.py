@@ -55,6 +55,7 @@ def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01)
     Raises:
         ValueError: A single image.
     """
-    if len(x) < 2:
+    means = code_means(model, x)
+    if len(means) < 2:
         raise ValueError("active units are a variance over images: give two or more.")
-    return code_means(model, x).var(0) > threshold
+    return means.var(0) > threshold

@@ -67,8 +67,9 @@ def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
     Raises:
         ValueError: A model whose codes are not 2-D.
     """
-    points, prior = whole_number("points", points, 1), model.prior()
+    points = whole_number("points", points, 1)
     check_model(model)
+    prior = model.prior()
     if prior.event_shape != (2,):
         raise ValueError(f"a map needs two latent dimensions, and this model has {prior.event_shape[0]}.")
     quantiles = (torch.arange(points, device=prior.mean.device, dtype=torch.float64) + 0.5) / points

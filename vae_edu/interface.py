@@ -323,6 +323,8 @@ def _log_bernoullis(logits: Tensor, x: Tensor) -> Tensor:
     logits = full(logits)
     x, sums = x.to(logits), sum_softplus(logits)
     log_p = torch.addmm(-sums[:, None], logits, x.T)
+    if log_p.requires_grad:  # a step of `fit` reads no values
+        return log_p
     if not sums.max() < LARGE_SUM or log_p.sum().isnan():  # one number each: measured memory stays the same
         cancel = ~(sums < LARGE_SUM) | log_p.isnan().any(1)
         for k in cancel.nonzero()[:, 0].tolist():  # code by code, as this takes K × B × pixels

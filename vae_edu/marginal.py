@@ -60,9 +60,9 @@ class SampleEstimate(NamedTuple):
         if not few.any():
             return []
         return [
-            f"fewer than {FEW} of {samples} samples count for {int(few.sum())} of {len(few)} images (down to "
-            f"{self.effective_samples.min():.1f}): log p(x) is too low, by more than its stated error; raise "
-            "samples, or give a better q."
+            f"too few of {samples} samples count for {int(few.sum())} of {len(few)} images (down to "
+            f"{self.effective_samples.min():.1f}, below {FEW}): log p(x) is too low, by more than its stated "
+            "error; raise samples, or give a better q."
         ]
 
 

@@ -105,8 +105,7 @@ def nearest(x: Tensor, train: Tensor) -> Nearest:
         Which one is nearest, and how far it is.
 
     Raises:
-        ValueError: If the images differ in shape, or there are none to compare with, or they are no tensors of
-            floats.
+        ValueError: If the images differ in shape or are no tensors of floats, or there are none to compare.
     """
     check_precision(None, x, train)
     if not all(isinstance(images, Tensor) and images.is_floating_point() for images in (x, train)):

@@ -26,21 +26,24 @@ def fit(
 ) -> History:
     """Minimize the mean of loss(model, batch) over the data with Adam (Kingma & Ba 2015).
 
-    Ctrl-C, or a notebook's stop button, ends training between two steps and keeps what was learned.
+    Ctrl-C, a notebook's stop button, or SIGTERM ends training between two steps and keeps what was learned.
     On a GPU nothing waits for it inside an epoch: losses are read at the end of each. In a group of
     processes (`vae_edu.engine.distributed`) all of them call `fit` with the same arguments. Each takes its
-    share of every batch, and process 0 shows, prints and writes. For the whole process, large blocks of
-    freed memory are kept for reuse (`vae_edu.engine.memory`).
+    share of every batch, and process 0 shows, prints and writes. Threads may train at the same time: they
+    take turns, and each has the losses that it has alone, if none calls `torch.manual_seed` or draws by
+    itself meanwhile. For the whole process, large blocks of freed memory are kept for reuse
+    (`vae_edu.engine.memory`).
 
     Args:
         model: Changed in place.
         loss: Returns one value an image, (B,); the only mean is taken here.
-        data: A tensor (N, …), a tuple of tensors, `Images`, or `MappedImages`; a batch is rows of it.
+        data: A tensor (N, …), a tuple of tensors, `Images`, or `MappedImages`; a batch is rows of it. The
+            loss must take such a batch; those of this package take images alone, `Images.x`.
         epochs: How many times every image is seen.
         held_out: Data of the same kind; their loss is measured after every epoch.
         batch_size: Images in a step.
-        lr: A number, or a function from the epochs done (2.5, say) to the rate. On resuming, its first value
-            must be the same.
+        lr: A number, or a function from the epochs done (2.5, say) to the rate. On resuming, its values at
+            the first and the last step taken must be the same.
         seed: Fixes the order of the images and the random draws of the loss; the caller's stay untouched.
         watch: Called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
             and with separate random numbers, so that it changes nothing of the training.
@@ -50,7 +53,8 @@ def fit(
         The losses, per image, in the unit of the loss.
 
     Raises:
-        ValueError: For bad arguments, or the checkpoint of another run.
+        ValueError: For bad arguments, images with NaN or infinity, a checkpoint that is damaged or of
+            another run, and if another training writes the same one.
         TypeError: For an option that does not exist.
         FloatingPointError: If a loss or a weight is not finite, with the step. The checkpoint keeps the
             last good epoch.

@@ -11,10 +11,10 @@ from torch.distributions import Bernoulli, Independent
 
 import vae_edu
 from vae_edu.engine import checkpoint
-from vae_edu.engine.arguments import channels_height_width, positive_number, shortened, whole_number
+from vae_edu.engine.arguments import channels_height_width, positive_number, whole_number
 from vae_edu.engine.bernoulli import BernoulliImage
 from vae_edu.engine.precision import full
-from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.randomness import own_turn, random_stream
 from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.networks import conv_decoder, conv_encoder, mlp
@@ -23,7 +23,6 @@ LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 WIDTHS = {"mlp": (400,), "cnn": (16, 32)}  # of the hidden layers, by default
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # what weights in a file may be
-ABOUT = {"data": str, "binarize": str | None, "seed": int, "epochs": int}  # what the command line needs
 LOGVAR_SCALE = 10  # Adam moves each weight by about lr a step: too slow for one log σ² alone, so it is scaled
 
 
@@ -82,7 +81,8 @@ class VAE(nn.Module):
         self.architecture |= {"likelihood": likelihood, "network": network, "hidden": widths}
         self.architecture |= {"activation": activation, "min_sigma": min_sigma}
         self.about: dict[str, Any] = {}
-        self.encoder, self.decoder = _networks(self.architecture)
+        with own_turn():
+            self.encoder, self.decoder = _networks(self.architecture)
         if likelihood == "gaussian_one_sigma":
             self.scaled_logvar = nn.Parameter(torch.tensor(-3.0 / LOGVAR_SCALE))  # log σ² / LOGVAR_SCALE
         self.zero: Tensor
@@ -126,10 +126,16 @@ class VAE(nn.Module):
     def save(self, path: str | Path) -> None:
         """Write weights, `architecture` and `about` to one file.
 
+        A parametrized model, such as one with weight normalization, is loaded as a plain one that computes
+        the same.
+
         Raises:
-            ValueError: The file cannot be written.
+            ValueError: The file cannot be written, or `load` could not read it.
         """
-        checkpoint.save(path, checkpoint.contents_of(self))
+        contents = checkpoint.contents_of(self)
+        if type(self) is VAE:  # another class may have another `load`
+            self._check_fit(self.architecture, _plain_weights(contents))
+        checkpoint.save(path, contents)
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str | None = None) -> Self:
@@ -150,7 +156,7 @@ class VAE(nn.Module):
         try:
             weights = _plain_weights(saved)
             dtype = cls._check_fit(architecture, weights)
-            about = _checked_about({} if about is None else about)
+            about = dict(checkpoint.check_about(about))
         except checkpoint.Damaged as error:
             raise ValueError(f"{path} is damaged: {error}; name another file.") from error
         with random_stream(0):  # the first weights are replaced, and drawing them should not be noticed
@@ -183,7 +189,7 @@ class VAE(nn.Module):
             raise checkpoint.Damaged(f"{unfit} (one has {other[0]}, the other has not)")
         dtype = getattr(next(iter(weights.values())), "dtype", None)
         if not isinstance(dtype, torch.dtype) or dtype not in FLOATS:
-            raise checkpoint.Damaged("its weights are no floating-point numbers")
+            raise checkpoint.Damaged(f"{unfit} (they are no floating-point numbers)")
         for name, weight in own.items():
             try:
                 checkpoint.check_tensor(f"the weight {name}", weights[name], weight.to(dtype))
@@ -202,16 +208,6 @@ def _plain_weights(saved: dict[str, Any]) -> dict[str, Tensor]:
     computed = checkpoint.weights_in({"model": saved.get("computed", {})})
     kept = {name: weight for name, weight in weights.items() if ".parametrizations." not in name}
     return (kept if computed else weights) | computed
-
-
-def _checked_about(about: Any) -> dict[str, Any]:
-    """What a file says about its model. The names that the package itself writes hold what it writes."""
-    checkpoint.need(isinstance(about, dict), "about is no table of names")
-    for name, value in about.items():
-        kinds = ABOUT.get(name, object)
-        checkpoint.need(isinstance(name, str), f"about has the name {name!r}, which is no string")
-        checkpoint.need(isinstance(value, kinds), f"about[{name!r}] is {shortened(value)}")
-    return dict(about)
 
 
 def _check_options(likelihood: str, network: str, activation: str) -> None:

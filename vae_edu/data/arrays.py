@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader
 
 import vae_edu
 from vae_edu.data.errors import DatasetError, one_line
-from vae_edu.data.idx import opened
 from vae_edu.data.images import Images
 from vae_edu.data.labels import names_of, read_labels
 from vae_edu.data.mapped import MappedImages
 from vae_edu.data.names import role_of
+from vae_edu.data.paths import kind_of
 from vae_edu.data.pictures import decode, stack
 from vae_edu.data.pixels import (
     as_floats,
@@ -30,7 +30,6 @@ from vae_edu.data.pixels import (
 from vae_edu.data.room import check_room
 
 WHAT = "the data"  # in messages
-OFTEN = 1024  # items between two looks at the memory
 
 
 def images_from(
@@ -165,8 +164,9 @@ def _read_items(data: Any, labels: Any, size: int | None, gray: bool | None) -> 
         pictures &= is_picture
         arrays.append(_decoded(image, size, gray) if is_picture else _array(image))
         targets.append(target)
-        if len(arrays) % OFTEN == 1:
-            check_room(2 * OFTEN * arrays[-1].nbytes, f"{len(arrays):,} images and more")
+        n = len(arrays)
+        if n & (n - 1) == 0:  # at every power of two: there may be as many again, and they will be copied
+            check_room(4 * n * arrays[-1].nbytes, f"{n:,} images and more")
     if not arrays:
         raise DatasetError(f"{WHAT} holds no images: give at least one.")
     if isinstance(data, DataLoader):
@@ -228,12 +228,14 @@ def _decoded(image: Any, size: int | None, gray: bool | None) -> np.ndarray:
     """A Pillow image, or the path of a picture, as bytes."""
     if hasattr(image, "convert"):
         return decode(image, size, gray)
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    if kind_of(Path(image)) != "file":
+        raise DatasetError(f"{image} is no file: check the path.")
     try:
-        with opened(Path(image)) as file, Image.open(file) as picture:
+        with Image.open(image) as picture:
             return decode(picture, size, gray)
-    except (UnidentifiedImageError, OSError) as error:
+    except (OSError, SyntaxError) as error:  # damaged, or no picture
         raise DatasetError(
             f"{image} is no picture that Pillow reads ({one_line(error)}): leave it out."
         ) from error

@@ -26,7 +26,7 @@ class Role(NamedTuple):
 def role_of(name: str) -> Role | None:
     """The role that a name speaks of, or None if it says nothing of images or labels."""
     spaced = re.sub(
-        r"^([xy])(?=train|test|val)|(?<=train|valid)(?=[xy]$)|(?<=test)(?=[xy]$)", r"\1_", name.lower()
+        r"^([xy])(?=train|test|val)|(?<=train|valid)(?=[xy]\b)|(?<=test)(?=[xy]\b)", r"\1_", name.lower()
     )
     words = [word for word in re.split(r"[-_.\s]+", spaced) if word and word not in ENDINGS]
     parts = [PARTS[word] for word in words if word in PARTS]

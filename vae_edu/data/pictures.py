@@ -176,11 +176,16 @@ def stack(arrays: Iterable[np.ndarray], n: int, what: str) -> np.ndarray | None:
     return stacked
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file whose name ends like that of a picture."""
+    return path.suffix.lower() in _endings() and kind_of(path) == "file"
+
+
 def _look_into(folder: Path) -> tuple[list[Path], list[Path]]:
     """The pictures right in a folder, and the folders in it that have pictures at any depth."""
     entries = contents(folder)
     inner = [path for path in entries if path.is_dir() and _all_pictures(path)]
-    return [path for path in entries if _is_picture(path)], inner
+    return [path for path in entries if is_picture(path)], inner
 
 
 def _classes(folder: Path) -> Classes:
@@ -204,13 +209,9 @@ def _all_pictures(folder: Path, above: frozenset[Path] = frozenset()) -> list[Pa
     for path in contents(folder):
         if path.is_dir():
             found += _all_pictures(path, above | {real})
-        elif _is_picture(path):
+        elif is_picture(path):
             found.append(path)
     return found
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _endings() and kind_of(path) == "file"
 
 
 def _endings() -> set[str]:

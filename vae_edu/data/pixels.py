@@ -196,10 +196,9 @@ def _values(array: np.ndarray, what: str) -> np.ndarray:
             "stored with a sign, give x.view(np.uint8)."
         )
     if low < 0 or high > 255:
-        highest = high if low >= 0 and high not in (65535,) else 65535
         raise DatasetError(
             f"{what} holds whole numbers from {low} to {high}, and pixels are bytes from 0 to 255: "
-            + (f"give x / {highest}, floats in [0, 1]." if low >= 0 else _scale(low, high))
+            f"{_scale(low, high)}"
         )
     if low == high:
         _constant(what, high)
@@ -236,8 +235,9 @@ def _scale(low: float, high: float) -> str:
     """How to bring numbers into [0, 1]."""
     if low >= 0 and high <= DARK:
         return f"give x / {high:.6g}."
-    if low >= 0 and high <= 255:
-        return "give x / 255."
+    if low >= 0 and high <= 2**16 - 1:
+        white = next(2**bits - 1 for bits in (8, 12, 16) if high < 2**bits)
+        return f"give x / {white}, floats in [0, 1]."
     if low >= -1 and high <= 1:
         return "give (x + 1) / 2."
     return "give (x - x.min()) / (x.max() - x.min()), or undo what made them so."

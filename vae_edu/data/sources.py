@@ -15,7 +15,7 @@ from vae_edu.data.idx import names_in_npz, read_array, read_npz
 from vae_edu.data.labels import read_labels
 from vae_edu.data.names import role_of
 from vae_edu.data.paths import contents, kind_of
-from vae_edu.data.pictures import find_pictures, read_pictures
+from vae_edu.data.pictures import find_pictures, is_picture, read_pictures
 from vae_edu.data.pixels import read_pixels
 from vae_edu.data.splits import Part, choose, divide
 
@@ -257,6 +257,8 @@ def _nothing_in(folder: Path) -> DatasetError:
 def _not_read(path: Path) -> DatasetError:
     if path.suffix.lower() in UNPACK:
         return DatasetError(f"{path} is packed: unpack it, and give the path of its folder.")
+    if is_picture(path):
+        return DatasetError(f"{path} is one picture: give the path of a folder of pictures.")
     return DatasetError(
         f"{path} is not read here: give {HELP}; or read it with its library (pandas, h5py, torch.load) "
         "and give images_from(x, labels)."

@@ -51,14 +51,15 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
     An infinite logit is a pixel that is certain: 0 if x is what it says, else −∞.
     """
     x, logits = torch.broadcast_tensors(full(x), full(logits))
-    if logits.is_cuda and not _needs_gradient(x, logits):
+    gradients = _needs_gradient(x, logits)
+    if logits.is_cuda and not gradients:
         return _sum_log_sigmoid(x, logits)
-    if _needs_gradient(x, logits):
+    if gradients:
         log_p = -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
     else:
         buffer = logits.relu().addcmul_(x, logits, value=-1)
         log_p = -buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
-    if (checking() or not logits.is_cuda) and log_p.sum().isnan():  # ∞ − ∞
+    if (checking() or not gradients) and log_p.sum().isnan():  # ∞ − ∞; `fit` finds it by the loss
         return _sum_log_sigmoid(x, logits)
     return log_p
 

@@ -8,8 +8,10 @@ Such a file is a ZIP archive with a checksum (CRC-32) of every part. PyTorch doe
 flipped bit would be a wrong weight. `load` compares them all first; files of older versions have them, too.
 """
 
+import errno
 import os
 import platform
+import stat
 import threading
 import zipfile
 from collections.abc import Mapping
@@ -21,11 +23,18 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import vae_edu
+from vae_edu.engine.arguments import shortened
 from vae_edu.engine.files import temporary_path, whole_file
 from vae_edu.engine.plain import is_plain, plain
 
 FORMAT, VERSION = "vae_edu checkpoint", 4
 COMPILED = "_orig_mod."  # what torch.compile puts before the names of weights
+ABOUT = {  # what the command line notes, and relies on
+    "data": (str, "the name of a data set"),
+    "binarize": (str | None, "a string or None"),
+    "seed": (int, "a whole number"),
+    "epochs": (int, "a whole number"),
+}
 _replacing = threading.Lock()
 
 
@@ -44,11 +53,9 @@ def contents_of(model: nn.Module) -> dict[str, Any]:
     rebuilds. Those of the latter are in `computed`.
 
     Raises:
-        ValueError: If `about` is no dict.
+        ValueError: If `about` is not what it should be.
     """
-    about = getattr(model, "about", None)
-    if not isinstance(about, dict | None):
-        raise ValueError(f"the model's about is a {type(about).__name__}: make it a dict, or {{}}.")
+    about = check_about(getattr(model, "about", None))
     computed = {
         uncompiled(f"{prefix}.{name}" if prefix else name): getattr(module, name)
         for prefix, module in model.named_modules()
@@ -58,8 +65,20 @@ def contents_of(model: nn.Module) -> dict[str, Any]:
     return {
         "model": weights_of(model),
         "architecture": getattr(model, "architecture", None),
-        "about": {} if about is None else about,
+        "about": about,
     } | ({"computed": computed} if computed else {})
+
+
+def check_about(about: Any) -> dict[str, Any]:
+    """What is known about a model, {} for None. Raises Damaged if it is no dict, or has a wrong value."""
+    about = {} if about is None else about
+    need(isinstance(about, dict), f"about is a {type(about).__name__}, not a dict")
+    for name, value in about.items():
+        need(isinstance(name, str), f"about has the name {name!r}, which is no string")
+        if name in ABOUT:
+            right, words = ABOUT[name]
+            need(isinstance(value, right), f"about[{name!r}] is {shortened(value)}, not {words}")
+    return about
 
 
 def weights_of(model: nn.Module) -> dict[str, Any]:
@@ -79,21 +98,27 @@ def uncompiled(name: str) -> str:
 
 def check_path(path: str | Path) -> None:
     """Raise ValueError if no file can be written at path, before any work is done for it."""
-    if not isinstance(path, str | os.PathLike):
-        raise ValueError(f"{path!r} is not the path of a file: give a string or a Path.")
-    path = Path(path)
+    path = _path(path)
     try:
         if path.is_dir():
             raise ValueError(f"{path} is a folder: name a file in it.")
         if path.exists() and not path.is_file():
             raise ValueError(f"{path} is a device or a pipe: name a file.")
-        temporary_path(path).exists()  # its name is longer
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise ValueError(
+                f"{path} cannot be written: the folder {path.parent} is missing or cannot be written."
+            )
+        temporary = temporary_path(path)
+        temporary.touch()
+        temporary.unlink()
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(
-            f"{path} cannot be written: the folder {path.parent} is missing or cannot be written."
-        )
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise ValueError(f"{path!r} is not the path of a file: give a string or a Path.")
+    return Path(path)
 
 
 def save(path: str | Path, contents: dict, *, instead_of: str | None = "") -> str | None:
@@ -160,9 +185,10 @@ def load(path: str | Path) -> dict:
     Raises:
         ValueError: If the file is missing, damaged, foreign, or of a newer version.
     """
+    path = _path(path)
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise ValueError(f"{path} cannot be read (it is not a file): name another file.")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait
+            raise OSError(errno.EINVAL, "it is not a file")
         _check_parts(path)
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

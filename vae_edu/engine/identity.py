@@ -129,7 +129,7 @@ def _difference(own: Any, saved: Any) -> str:
         for name in [*own, *saved]:
             here, there = (table.get(name, "missing") for table in (own, saved))
             if not _same(here, there):
-                return f"{name} is {_words(here)}, in the file {_words(there)}"
+                return f"{name} {_words(here)}, in the file {_words(there)}"
     return f"{_words(own)}, in the file {_words(saved)}"
 
 

@@ -29,13 +29,16 @@ class _Turn:
         ] = []  # the numbers that come next outside of each stream, innermost last
         self.since = 0.0
 
-    def take(self) -> None:
+    def wait(self) -> None:
         if not self.lock.acquire(blocking=False):
             self.waiting.append(threading.get_ident())
             try:
                 self.lock.acquire()
             finally:
                 self.waiting.pop()
+
+    def take(self) -> None:
+        self.wait()
         self.before.append(_state())
         self.since = time.monotonic()
 
@@ -63,6 +66,16 @@ def random_stream(seed: int) -> Iterator[None]:
         yield
     finally:
         _turn.give_up()
+
+
+@contextmanager
+def own_turn() -> Iterator[None]:
+    """Inside, this thread alone draws, from the caller's random numbers; not from another thread's stream."""
+    _turn.wait()
+    try:
+        yield
+    finally:
+        _turn.lock.release()
 
 
 def give_way() -> None:

@@ -125,8 +125,9 @@ class RunFile:
         try:
             self.seen = checkpoint.save(self.path, contents, instead_of=self.seen)
         except checkpoint.Taken as error:
-            own = f"{self.path.stem}-{os.getpid()}-{threading.get_ident()}{self.path.suffix}"
-            checkpoint.save(self.path.with_name(own), contents)
+            name = f"{self.path.stem}-{os.getpid()}-{threading.get_ident()}{self.path.suffix}"
+            own = self.path.with_name(name)
+            checkpoint.save(own, contents)
             raise ValueError(
                 f"{self.path} was written by another training meanwhile: what this one learned is in {own}; "
                 "give each its own checkpoint."
@@ -141,7 +142,7 @@ class RunFile:
         if differ := differences(own, before):
             first = next(iter(differ))
             raise ValueError(
-                f"{self.path} belongs to another run ({', '.join(differ)} differ): {first} is "
+                f"{self.path} belongs to another run ({', '.join(differ)} differ): {first}: "
                 f"{differ[first]}; use the same model, loss, data and settings, or name another checkpoint."
             )
 

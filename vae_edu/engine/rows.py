@@ -35,9 +35,12 @@ def check(data: Any, what: str = "the data") -> None:
 def _check_kind(tensor: Any, what: str) -> None:
     if not isinstance(tensor, Tensor):
         return
+    if tensor.is_meta:
+        raise ValueError(f'{what} are on the device "meta", without values: load them first.')
+    if tensor.is_quantized:
+        raise ValueError(f"{what} are quantized: give x.dequantize().")
     if not is_ordinary(tensor):
-        kind = "without values (meta)" if tensor.is_meta else "quantized" if tensor.is_quantized else "sparse"
-        raise ValueError(f"{what} are {kind}: give a dense tensor, such as x.to_dense() of a sparse one.")
+        raise ValueError(f"{what} are sparse or nested: give images of one shape, such as x.to_dense().")
     if tensor.is_complex():
         raise ValueError(f"{what} are complex: give real numbers, such as torch.view_as_real(x).")
     if not tensor.dim():

@@ -216,7 +216,8 @@ class Run:
             with random_stream(self.seed), evaluation_mode(self.model):
                 self.watch(self.model, history)
             for values in history.watched.values():
-                values[:] = map(as_number, values)
+                if isinstance(values, list):
+                    values[:] = map(as_number, values)
         history.interrupted = self._stopped()
         if self.file:
             self.file.save(history, self.rate)
@@ -237,9 +238,10 @@ class Run:
         steps = self.history.steps
         for loss in torch.stack(self.unread).tolist():
             if not math.isfinite(loss):
+                cause = "lower lr, or look" if steps else "no weight has moved yet: look"
                 raise FloatingPointError(
-                    f"the loss is {loss} at step {len(steps)} (epoch {len(steps) // self.steps}): lower lr, "
-                    "or look for NaN in the data, and for a log of 0 or a division by 0 in the loss."
+                    f"the loss is {loss} at step {len(steps)} (epoch {len(steps) // self.steps}): {cause} "
+                    "for NaN or a wrong range in the data, and for a log of 0 or a division by 0 in the loss."
                 )
             steps.append(loss)
         self.unread.clear()

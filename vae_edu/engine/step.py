@@ -23,6 +23,7 @@ from vae_edu.engine.distributed import (
     world_size,
 )
 from vae_edu.engine.randomness import random_stream
+from vae_edu.engine.sync_checks import checking
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -182,8 +183,8 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
         raise FloatingPointError(
             "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
         ) from error
-    except (AttributeError, TypeError, RuntimeError, NotImplementedError) as error:
-        if (advice := _advice(batch, error)) is None:
+    except (AttributeError, TypeError, RuntimeError, IndexError) as error:
+        if not checking() or (advice := _advice(batch, str(error))) is None:  # a recording has its own errors
             raise
         raise ValueError(f"the loss cannot take {advice}. It says: {str(error).splitlines()[0]}") from error
     images = data_rows.count(batch)
@@ -196,17 +197,19 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
     return value
 
 
-def _advice(batch: Any, error: Exception) -> str | None:
+def _advice(batch: Any, error: str) -> str | None:
     """What to do if a loss fails because of the kind of the data; None if it fails for another reason."""
-    kind = type(batch).__name__
     if not isinstance(batch, Tensor):
+        kind = type(batch).__name__
         hint = "give .x, the images alone" if hasattr(batch, "x") else "give the images alone"
-        return (
-            f"data of the kind {kind}: {hint}, or a loss that takes it apart" if kind in str(error) else None
-        )
-    if batch.is_floating_point():
-        return None
-    return f"images of {batch.dtype}: give floats, x.float(), or x.float() / 255 for bytes"
+        return f"data of the kind {kind}: {hint}, or a loss that takes it apart" if kind in error else None
+    if not batch.is_floating_point():
+        return f"images of {batch.dtype}: give floats, x.float(), or x.float() / 255 for bytes"
+    if "dtype" in error or "same type" in error:
+        return f"images of {batch.dtype}: give the type of the model's weights, such as x.float()"
+    if any(word in error for word in ("shape", "size", "imension")) and "memory" not in error:
+        return f"images {tuple(batch.shape)}: give those that the model was made for"
+    return None
 
 
 def _sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
