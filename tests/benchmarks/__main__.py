@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 import vae_edu
-from vae_edu import streams
 from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, machine
+from vae_edu import streams
 
 README = Path(__file__).parents[2] / "README.md"
 OTHERS = ("DataLoader", "kernel by kernel", "pythae")
