@@ -19,6 +19,7 @@ SLOW = {
     "test_confine.py",
     "test_distributed.py",
     "test_grading.py",
+    "test_own_sets.py",
     "test_reproduce.py",
     "test_bayes.py::test_bayes_rule_on_a_trained_vae",
     "test_checkpoint.py::test_a_full_disk_keeps_the_older_checkpoint",
