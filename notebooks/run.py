@@ -60,6 +60,7 @@ def run(path: Path, inplace: bool) -> Result:
         on_cell_executed=measure,
         extra_arguments=["--log-level=40"],  # keeps a note about TCP off stderr
     )
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # not a kernel of another Python in the user's own folder
     start = time.perf_counter()
     failure = None
     try:

@@ -95,11 +95,13 @@ def test_the_last_line_of_training(folder, tmp_path, capsys):
     vae, x = VAE.load(out), load_images(folder, "test").x
     with torch.no_grad():
         q = vae.encode(x)
-        reconstruction = vae.decode(q.sample((4000,))).log_prob(x).mean().item()
+        each = vae.decode(q.sample((4000,))).log_prob(x)  # (4000, images)
         kl = kl_divergence(q.base_dist, Normal(0.0, 1.0)).sum(1).mean().item()
     assert float(line.split("KL ")[1].split(")")[0]) == pytest.approx(kl, abs=0.006)
     bound = float(line.split("ELBO ")[1].split()[0])
-    assert bound == pytest.approx(reconstruction - kl, rel=0.02)  # whatever beta is
+    error = each.mean(1).std().item()  # of one draw an image, which differs between devices
+    assert bound == pytest.approx(each.mean().item() - kl, abs=5 * error)  # whatever beta is
+    assert error < 0.04 * abs(bound)
     assert "bits" not in line  # of a density
     assert (
         main(["train", "--data", str(folder), *SMALL, "--epochs", "1", "--out", str(tmp_path / "b.pt")]) == 0

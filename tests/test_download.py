@@ -1,7 +1,9 @@
 """Downloads from a local HTTP server that misbehaves in every known way."""
 
+import contextlib
 import gzip
 import hashlib
+import itertools
 import struct
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from vae_edu.data import DatasetError, download, load_images
 from vae_edu.engine import files as engine_files
 
-IMAGES = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 28, 28) + bytes(1568), mtime=0)
+IMAGES = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 28, 28) + bytes(range(196)) * 8, mtime=0)
 LABELS = gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 2) + b"\x03\x04", mtime=0)
 CONTENT = {download.TRAIN_IMAGES: IMAGES, download.TRAIN_LABELS: LABELS}
 MD5 = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in CONTENT.items()}
@@ -30,15 +32,26 @@ class Mirror(BaseHTTPRequestHandler):
         if behavior == "missing":
             self.send_error(404)
             return
+        if behavior == "circle":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+            return
         if behavior == "wrong":
             body = body[:-1] + b"\0" if body[-1] else body[:-1] + b"\1"
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        if behavior != "endless":
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if behavior == "stalled":
             self.wfile.write(body[:10])
             self.wfile.flush()
             self.server.released.wait(10)
+        elif behavior in ("drip", "endless"):
+            piece, pause = (b"x", 0.02) if behavior == "drip" else (bytes(1 << 16), 0)
+            with contextlib.suppress(OSError):  # the client has hung up
+                while not self.server.released.wait(pause):
+                    self.wfile.write(piece)
         elif behavior == "short":
             self.wfile.write(body[: len(body) // 2])
         elif behavior == "slow":
@@ -63,6 +76,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.delenv("VAE_EDU_DATA", raising=False)
     monkeypatch.setattr(engine_files.sys, "platform", "linux")
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    monkeypatch.setattr(download, "LARGEST", 1_000_000)
     yield server
     server.released.set()
     server.shutdown()
@@ -88,19 +102,26 @@ def test_download_then_cache(server, monkeypatch, tmp_path):
     assert server.asked == ["good", "good"]  # nothing was requested the second time
 
 
-@pytest.mark.parametrize("behavior", ["missing", "stalled", "short", "wrong"])
+@pytest.mark.parametrize("behavior", ["missing", "stalled", "short", "wrong", "drip", "endless", "circle"])
 def test_the_next_mirror_takes_over(server, monkeypatch, behavior):
     use(monkeypatch, server, behavior, "good")
     assert load_images("mnist").labels.tolist() == [3, 4]
-    assert server.asked == [behavior, "good"] * 2
+    assert [asked for asked, _ in itertools.groupby(server.asked)] == [behavior, "good"] * 2
     assert len(files(server)) == 2
 
 
 def test_every_mirror_down(server, monkeypatch):
-    use(monkeypatch, server, "missing", "stalled", "short", "wrong")
+    use(monkeypatch, server, "missing", "stalled", "short", "wrong", "drip", "endless", "circle")
     with pytest.raises(DatasetError, match="404") as error:
         load_images("mnist")
-    for reason in ("timed out", "connection ended after", "wrong checksum", "strokes"):
+    for reason in (
+        "timed out",
+        "connection ended after",
+        "wrong checksum",
+        "strokes",
+        "bytes came",
+        "more than 1,000,000",
+    ):
         assert reason in str(error.value)
     assert "\n" not in str(error.value)
     assert files(server) == []
@@ -112,6 +133,26 @@ def test_no_network(server, monkeypatch):
     with pytest.raises(DatasetError, match="check the network"):
         load_images("mnist")
     assert files(server) == []
+
+
+def test_a_folder_one_level_off(server, monkeypatch, tmp_path):
+    """VAE_EDU_DATA names the folder of the files themselves, or one too far up: said before any download."""
+    use(monkeypatch, server, "good")
+    own = tmp_path / "sets" / "mnist"
+    own.mkdir(parents=True)
+    for name, content in CONTENT.items():
+        (own / f"{name}.gz").write_bytes(content)
+    monkeypatch.setenv("VAE_EDU_DATA", str(own))
+    with pytest.raises(DatasetError, match=rf"no folder mnist, .*VAE_EDU_DATA={own.parent}, "):
+        load_images("mnist")
+    monkeypatch.setenv("VAE_EDU_DATA", str(tmp_path))
+    with pytest.raises(DatasetError, match=rf"set VAE_EDU_DATA={own.parent}\."):
+        load_images("mnist")
+    assert server.asked == []
+    monkeypatch.setenv("VAE_EDU_DATA", str(own.parent))
+    own.rename(own.with_name("MNIST"))  # as torchvision has it
+    assert len(load_images("mnist", at_most=9)) == 1  # of two, the other is for testing
+    assert server.asked == []
 
 
 def test_unwritable_cache(server, monkeypatch, tmp_path):

@@ -148,7 +148,7 @@ def test_running_writes_the_copy_and_the_page(sandbox, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("def f(x):\n    return (x", "cell 2: SyntaxError"),
+        ("x = )", "cell 2: SyntaxError"),
         ("raise SystemExit(3)", "cell 2: SystemExit: 3"),
         ("int('seven')", "cell 2: ValueError: invalid literal"),
         ("import os; os._exit(1)", "cell 2: the kernel died"),
@@ -181,6 +181,16 @@ def test_in_place_execution_is_repeatable_and_spares_what_fails(sandbox, monkeyp
     before = path.read_bytes()
     assert run.main() == 1
     assert path.read_bytes() == before
+
+
+def test_a_kernel_of_another_python_in_the_users_folder_is_not_taken(sandbox, monkeypatch):
+    kernel = sandbox / "data" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    kernel.joinpath("kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "other"}')
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(sandbox / "data"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")  # as outside of a virtual environment
+    (sandbox / "build").mkdir()
+    assert run.run(small_lesson(sandbox, "1 + 1"), inplace=False).failure is None
 
 
 @pytest.fixture

@@ -83,14 +83,14 @@ def test_errors_are_as_large_as_stated(method):
         scores.append((estimate.log_p_x - truth) / estimate.standard_error)
     scores = torch.cat(scores)
     assert scores.mean().abs() < 4 / 20  # four standard errors of a mean of 400
-    assert scores.std() == pytest.approx(1, abs=4 / math.sqrt(800))
+    assert scores.std().item() == pytest.approx(1, abs=4 / math.sqrt(800))
 
 
 def test_the_error_falls_with_the_root_of_the_samples():
     model = linear(sigma=1.5)
     x = draws(model, 50)
     few, many = (monte_carlo(model, x, samples).standard_error.mean() for samples in (1000, 100_000))
-    assert few / many == pytest.approx(10, rel=0.15)
+    assert (few / many).item() == pytest.approx(10, rel=0.15)
 
 
 def test_the_mean_of_the_bound_rises_with_the_samples():

@@ -222,5 +222,6 @@ def test_files_that_hold_no_vae(tmp_path):
         {"about": 3},
     ]:
         checkpoint.save(path, {**right, **wrong})
-        with pytest.raises(ValueError, match="weights do not fit its architecture"):
+        reason = "its weights do not fit its architecture|it holds no weights|about is no table"
+        with pytest.raises(ValueError, match=f"is damaged: ({reason})"):
             VAE.load(path)

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 if the input is at fault, 130 after Ctrl-C.
     """
-    from vae_edu.engine import streams
+    from vae_edu import streams
     from vae_edu.options import parse
 
     with streams.any_encoding():
@@ -81,7 +81,7 @@ def process() -> int:
     if interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     signal.signal(signal.SIGTERM, _leave)
-    from vae_edu.engine import streams
+    from vae_edu import streams
     from vae_edu.options import parse
 
     streams.any_reader()

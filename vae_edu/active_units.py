@@ -4,11 +4,13 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from vae_edu.engine.precision import exact
 from vae_edu.gaussian import each_dimension
-from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.interface import LatentVariableModel, check_images, encoding
 
 
 @torch.no_grad()
+@exact()
 def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
     """E_x[D_KL(q(zⱼ|x), p(zⱼ))] of every latent dimension; they add up to the KL of L5.
 
@@ -23,16 +25,17 @@ def kl_per_dimension(model: LatentVariableModel, x: Tensor) -> Tensor:
         ValueError: q or the prior is not a diagonal Gaussian. The divergence is a sum over dimensions only
             if both are.
     """
-    check_images(model, x)
-    q, prior = each_dimension(model.encode(x)), each_dimension(model.prior())
+    code = check_images(model, x)
+    q, prior = each_dimension(encoding(model, code)(x)), each_dimension(model.prior())
     return kl_divergence(q, prior).mean(0)
 
 
 @torch.no_grad()
+@exact()
 def code_means(model: LatentVariableModel, x: Tensor) -> Tensor:
     """The means of q(z|x), one code an image: (B, latent_dim)."""
-    check_images(model, x)
-    return model.encode(x).mean
+    code = check_images(model, x)
+    return encoding(model, code)(x).mean
 
 
 def active_units(model: LatentVariableModel, x: Tensor, threshold: float = 0.01) -> Tensor:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.memory import bytes_for
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream
 from vae_edu.gaussian import each_dimension
-from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.interface import LatentVariableModel, check_images, encoding
 
 DENSITY_BYTES = 32  # for a log density of one code, image and dimension: in float32, in float64, and copies
 
@@ -42,6 +43,7 @@ class KLParts(NamedTuple):
 
 
 @torch.no_grad()
+@exact()
 def moments(model: LatentVariableModel, x: Tensor) -> Moments:
     """Mean and covariance of q(z), exactly: Cov[z] = E_x[Cov(z|x)] + Cov_x(E[z|x]).
 
@@ -55,8 +57,8 @@ def moments(model: LatentVariableModel, x: Tensor) -> Moments:
     Raises:
         ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
-    check_images(model, x)
-    q = each_dimension(model.encode(x))
+    code = check_images(model, x)
+    q = each_dimension(encoding(model, code)(x))
     centered = (q.mean - q.mean.mean(0)).double()
     between = centered.T @ centered / len(x)
     return Moments(q.mean.mean(0), (between + q.variance.double().mean(0).diag()).to(q.mean))
@@ -71,6 +73,7 @@ def total_correlation(covariance: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+@exact()
 def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: int = 0) -> KLParts:
     """E_x[KL(q(z|x), p(z))] = I(x; z) + KL(q(z), Πⱼ q(zⱼ)) + Σⱼ KL(q(zⱼ), p(zⱼ)), for these images.
 
@@ -87,9 +90,9 @@ def kl_parts(model: LatentVariableModel, x: Tensor, *, samples: int = 1, seed: i
     Raises:
         ValueError: Images that do not fit the model, or a q(z|x) that is not a diagonal Gaussian.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     samples = whole_number("samples", samples, 1)
-    q, prior = model.encode(x), model.prior()
+    q, prior = encoding(model, code)(x), model.prior()
     q_dims, prior_dims = each_dimension(q), each_dimension(prior)
     with random_stream(whole_number("seed", seed, 0)):
         z = q.sample((samples,))  # (K, N, d)

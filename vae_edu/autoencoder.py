@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_edu import device
+from vae_edu.engine.precision import check_precision
 from vae_edu.networks import conv_decoder, conv_encoder, mlp
 
 
@@ -118,6 +119,7 @@ def pca(x: Tensor, latent_dim: int) -> Autoencoder:
     Raises:
         ValueError: latent_dim exceeds the number of pixels.
     """
+    check_precision(None, x)
     pixels = x[0].numel()
     if not 1 <= latent_dim <= pixels:
         raise ValueError(f"latent_dim = {latent_dim} must lie between 1 and the {pixels} pixels of an image.")

@@ -7,9 +7,19 @@ from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import Block, over_codes
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream
 from vae_edu.grid import Grid
-from vae_edu.interface import Encode, LatentVariableModel, check_codes, check_grid, check_images
+from vae_edu.interface import (
+    Encode,
+    LatentVariableModel,
+    check_codes,
+    check_grid,
+    check_images,
+    encoding,
+    log_density,
+    log_joint,
+)
 from vae_edu.marginal import (
     WEIGHT_BYTES,
     at_nodes,
@@ -92,10 +102,12 @@ def log_posterior(
     check_grid(model, grid)
     estimate = integral(model, x, grid, memory)
     warn_about(estimate.problems())
-    return model.log_joint(x, z) - estimate.log_p_x
+    with exact():
+        return log_joint(model, x, z) - estimate.log_p_x
 
 
 @torch.no_grad()
+@exact()
 def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | None = None) -> Tensor:
     """log p(x|z) + log p(z) − log q(z|x) at the given z.
 
@@ -113,9 +125,9 @@ def bayes_rule(model: LatentVariableModel, x: Tensor, z: Tensor, q: Encode | Non
     Raises:
         ValueError: Images or codes that do not fit the model.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     check_codes(model, x, z)
-    return model.log_joint(x, z) - (q or model.encode)(x).log_prob(z)
+    return log_joint(model, x, z) - log_density(encoding(model, code, q)(x), z)
 
 
 @torch.no_grad()
@@ -147,7 +159,7 @@ def spread_over_z(
         ValueError: Images that do not fit the model, or fewer than 2 samples.
         FloatingPointError: A spread is NaN.
     """
-    check_images(model, x)
+    code = check_images(model, x)
     samples = whole_number("samples", samples, 2)
 
     def l4(block: Block, start: int, stop: int) -> Tensor:
@@ -156,7 +168,7 @@ def spread_over_z(
     def spread(parts: Iterator[Tensor]) -> Tensor:
         return torch.cat(list(parts)).std(0)
 
-    encode = q or model.encode
+    encode = encoding(model, code, q)
     with random_stream(whole_number("seed", seed, 0)):
         values = over_codes(l4, x, samples, spread, encode=encode, kept=WEIGHT_BYTES, memory=memory)
     return check_result(values, "the spread of L4")

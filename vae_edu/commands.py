@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import shlex
 import sys
 from dataclasses import asdict, fields, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,35 +15,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import vae_edu
 from vae_edu import marginal
 from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
 from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
 from vae_edu.data.download import SOURCES
+from vae_edu.data.room import free_memory
 from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
+from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
-from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train
+from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train, parsed_again
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
-from vae_edu.vae import VAE
+from vae_edu.vae import VAE, WIDTHS
 
 NOT_KEPT = {"out", "resume", "device"}  # options of one call, which a file of train does not keep
 SAMPLES = 16  # for the ELBO of one image
+MOST_NAMED = 9  # values in a title
 
 
 def train(options: Train) -> int:
     """Train a VAE, and print its bound on the held-out images."""
+    vae_edu.device(options.device)
     if not options.resume:
         _check_new(options.out)
     options = _in_full(options)
     with distributed.process_group(options.device):
         x = _training_images(options)
-        test = _held_out(options.data, options.binarize, options.device)
+        test = _held_out(_source(options), options.binarize)
+        _check_alike(x.shape[1:], test)
+        _check_room_to_train(options, x.shape[1:])
         vae = _new_vae(options, x.shape[1:])
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
         history = fit(
@@ -57,7 +66,9 @@ def train(options: Train) -> int:
             checkpoint=options.out,
         )
         if distributed.rank() == 0 and history.interrupted:
-            print(f"python -m vae_edu train --resume --out {options.out} goes on.", file=sys.stderr)
+            print(
+                f"python -m vae_edu train --resume --out {shlex.quote(options.out)} goes on.", file=sys.stderr
+            )
         elif distributed.rank() == 0:
             print(f"{_bound_in_words(vae, test)}: {options.out}")
     return 130 if history.interrupted else 0
@@ -73,26 +84,34 @@ def with_saved_options(given: dict[str, Any]) -> dict[str, Any]:
     saved = VAE.load(path, "cpu").about.get("options")
     if not isinstance(saved, dict):
         raise ValueError(f"{path} was not made by this command: go on with `fit(…, checkpoint=…)` in Python.")
+    kept = {field.name for field in fields(Train)} - NOT_KEPT
+    try:
+        saved = parsed_again("train", {name: value for name, value in saved.items() if name in kept})
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged, its options are none of train ({error}): name another."
+        ) from None
     if "data" in given:
         given = {**given, "data": _full_name(given["data"])}
-    for name, value in saved.items():
-        if name in given and given[name] != value and name != "epochs":
+    for name, before in asdict(Train(path, **saved)).items():
+        if name in kept - {"epochs"} and given.get(name, before) != before:
             option = "--" + name.replace("_", "-")
             raise ValueError(
-                f"{path} was trained with {option} {value}, not {given[name]}: leave the option "
+                f"{path} was trained with {option} {before}, not {given[name]}: leave the option "
                 "out, or name another file."
             )
-    kept = {field.name for field in fields(Train)} - NOT_KEPT
-    return {name: value for name, value in saved.items() if name in kept} | given
+    return saved | given
 
 
 def generate(options: Generate) -> int:
     """Write a picture of images drawn from the model."""
     _check_picture(options.out)
-    drawn = draw(VAE.load(options.model, options.device), options.n, seed=options.seed)
-    plots = _plots()
+    vae = VAE.load(options.model, options.device)
+    _check_room_to_generate(vae, options.n)
+    drawn = draw(vae, options.n, seed=options.seed)
     x = drawn.mean if options.mean else drawn.x
-    plots.save(plots.image_grid(x, options.columns), options.out)
+    plots = _plots()
+    plots.save(plots.image_grid(_finite(x, options.model), options.columns), options.out)
     return 0
 
 
@@ -100,27 +119,36 @@ def edit(options: Edit) -> int:
     """Write a picture of one held-out image, and of what its code becomes as one dimension changes."""
     _check_picture(options.out)
     vae = VAE.load(options.model, options.device)
-    images = _held_out_for(vae, _data_for(vae, options), options.device)
+    if options.dim >= vae.latent_dim:
+        raise ValueError(f"there is no --dim {options.dim}: this model's are 0 to {vae.latent_dim - 1}.")
+    images = _held_out_for(vae, options, _source_for(vae, options))
     if options.image >= len(images):
         raise ValueError(
             f"there is no image {options.image}: the held-out images are 0 to {len(images) - 1}."
         )
     x = images[options.image : options.image + 1]
     row = torch.cat([x, traverse(vae, x, options.dim, options.values)[:, 0]])
-    places = ", ".join(f"{value:g}" for value in options.values)
-    title = f"image {options.image}, then z[{options.dim}] = {places}"
+    places = [f"{value:g}" for value in options.values]
+    if len(places) > MOST_NAMED:
+        places = [*places[: MOST_NAMED - 1], "…", places[-1]]
+    title = f"image {options.image}, then z[{options.dim}] = {', '.join(places)}"
     plots = _plots()
-    plots.save(plots.image_rows({"": row}, title), options.out)
+    plots.save(plots.image_rows({"": _finite(row, options.model)}, title), options.out)
     return 0
 
 
 def evaluate(options: Evaluate) -> int:
     """Print how well the model explains held-out images."""
     vae = VAE.load(options.model, options.device)
-    grid = Grid(vae.latent_dim, options.grid_points, options.grid_radius) if vae.latent_dim <= 2 else None
-    data = _data_for(vae, options)
-    x = _some(_held_out_for(vae, data, options.device), options.n)
-    numbers: dict[str, Any] = {"data": data, "images": len(x), "latent_dim": vae.latent_dim}
+    try:
+        grid = Grid(vae.latent_dim, options.grid_points, options.grid_radius) if vae.latent_dim <= 2 else None
+    except ValueError as error:
+        raise ValueError(f"--grid-points {options.grid_points}: {error}") from None
+    source = _source_for(vae, options)
+    x = _some(_held_out_for(vae, options, source), options.n)
+    if len(x) == 1:
+        print("note: a single image has no standard error, and no active units.", file=sys.stderr)
+    numbers: dict[str, Any] = {"data": source["name"], "images": len(x), "latent_dim": vae.latent_dim}
     reconstruction, kl = _terms(vae, x, SAMPLES, options.seed)
     bound = reconstruction - kl
     numbers |= _mean("elbo", bound) | _mean("reconstruction", reconstruction) | _mean("kl", kl)
@@ -131,38 +159,44 @@ def evaluate(options: Evaluate) -> int:
     exact = marginal.quadrature(vae, x, grid).log_p_x if grid else None
     numbers |= _mean("exact_log_p_x", exact)
     numbers["gap"] = None if exact is None else numbers["exact_log_p_x"] - numbers["elbo"]
-    numbers["active_units"] = int(active_units(vae, x).sum())
-    print(json.dumps(numbers, allow_nan=False) if options.json else _table(numbers))
+    numbers["active_units"] = int(active_units(vae, x).sum()) if len(x) > 1 else None
+    print(_json(numbers) if options.json else _table(numbers))
     return 0
 
 
 def reproduce(options: Reproduce) -> int:
     """Train and measure one row of a published table, and print it with the paper's numbers."""
     _check_reproduce(options)
-    data = _full_name(options.data)
-    x = load_images(data, device=options.device).x
-    test = load_images(data, "test", n=options.n, device=options.device).x
+    saved = _saved_reproduction(options) if options.resume else None
+    source = _source_of_reproduction(options, saved)
+    x = load_images(**source).x
+    test = load_images(**source, split="test", n=options.n).x
+    _check_alike(x.shape[1:], test)
     if len(test) < 2:
-        raise ValueError(f"{data} has a single test image: the standard error needs two or more.")
-    vae = _saved_reproduction(options) if options.resume else _new_reproduction(options, data, x)
+        raise ValueError(f"{source['name']} has a single test image: the standard error needs two or more.")
+    vae = saved or _new_reproduction(options, source, x)
+    _check_alike(torch.Size(vae.image_shape), test)
     epochs, seed = vae.about["epochs"], vae.about["seed"]
     print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
     if paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out).interrupted:
-        goes_on = f"python -m vae_edu reproduce iwae --k {options.k} --resume --out {options.out} goes on."
-        print(goes_on if options.out else "Nothing is kept without --out.", file=sys.stderr)
+        goes_on = "Nothing is kept without --out."
+        if options.out:
+            out = shlex.quote(options.out)
+            goes_on = f"python -m vae_edu reproduce iwae --k {options.k} --resume --out {out} goes on."
+        print(goes_on, file=sys.stderr)
         return 130
     run: dict[str, Any] = {
-        "command": _command(options, data, epochs, seed),
-        "data": data,
+        "command": _command(options, source, epochs, seed),
+        "data": source["name"],
         "k": options.k,
         "epochs": epochs,
         "machine": paper.machine(x.device),
-        "training_minutes": round(vae.about["training_minutes"], 2),
+        "training_minutes": round(vae.about.get("training_minutes", 0.0), 2),
         "images": len(test),
         "samples": options.samples,
     }
     run |= paper.evaluate(vae, test, options.samples, seed=seed)
-    print(json.dumps(run, allow_nan=False) if options.json else paper.table([run]))
+    print(_json(run) if options.json else paper.table([run]))
     return 0
 
 
@@ -225,14 +259,22 @@ def _full_name(data: str | None) -> str:
     return data if data in {"strokes", *SOURCES} else str(Path(data).expanduser().resolve())
 
 
-def _check_new(path: str) -> None:
+def _check_out(path: str) -> None:
+    """Raise ValueError if no file can be written at path, before any work is done for it."""
+    longest = 255 - len(".part") - 60  # of a name on most systems, with what a temporary file adds to it
+    if len(os.fsencode(Path(path).name)) > longest or len(os.fsencode(path)) > 4000:
+        raise ValueError(f"--out {path[:20]}… is too long a name: take one of {longest} bytes at most.")
     checkpoint.check_path(path)
+
+
+def _check_new(path: str) -> None:
+    _check_out(path)
     if Path(path).exists():
         raise ValueError(f"{path} exists already: --resume goes on with it, or name another.")
 
 
 def _check_picture(path: str) -> None:
-    checkpoint.check_path(path)
+    _check_out(path)
     if Path(path).suffix.lower() != ".png":
         raise ValueError(f"--out {path} is no picture: name a .png file.")
 
@@ -240,11 +282,18 @@ def _check_picture(path: str) -> None:
 # Data and models.
 
 
+def _source(options: Train | Edit | Evaluate | Reproduce) -> dict[str, Any]:
+    """What `load_images` should load: the data's name, and size and gray if they were given."""
+    source = {"name": options.data, "device": options.device, "size": options.size, "gray": options.gray}
+    return {name: value for name, value in source.items() if value is not None}
+
+
 def _training_images(options: Train) -> Tensor | MappedImages:
     """The images to train on, as the loss takes them."""
+    source = _source(options)
     if options.mapped:
-        return map_images(options.data, n=options.n, device=options.device)
-    x = load_images(options.data, n=options.n, device=options.device).x
+        return map_images(source.pop("name"), n=options.n, **source)
+    x = load_images(**source, n=options.n).x
     return binarize(x) if options.binarize == "half" else x
 
 
@@ -260,30 +309,106 @@ def _new_vae(options: Train, image_shape: torch.Size) -> VAE:
             device=options.device,
         )
     kept = {name: value for name, value in asdict(options).items() if name not in NOT_KEPT}
-    vae.about = {name: kept[name] for name in ("data", "binarize", "seed")} | {"options": kept}
+    about = ("data", "size", "gray", "binarize", "seed")
+    vae.about = {name: kept[name] for name in about if kept[name] is not None or name == "binarize"}
+    vae.about["options"] = kept
     return vae
 
 
-def _held_out(data: str | None, binarization: str | None, device: str | None) -> Tensor:
+def _held_out(source: dict[str, Any], binarization: str | None) -> Tensor:
     """The test images, black and white if the model learned from such images."""
-    x = load_images(data, split="test", device=device).x
+    x = load_images(**source, split="test").x
     if binarization is None:
         return x
     return binarize(x, seed=0 if binarization == "stochastic" else None)
 
 
-def _data_for(vae: VAE, options: Edit | Evaluate) -> str:
-    """The data to look at: those that are named, or else those that the model learned from."""
-    data = options.data or vae.about.get("data")
-    if data is None:
-        raise ValueError(f"{options.model} does not say which data it learned from: give --data.")
-    return _full_name(data)
+def _check_alike(image_shape: torch.Size, test: Tensor) -> None:
+    """Raise ValueError if the test images have another shape, before a model is trained for hours."""
+    if test.shape[1:] != image_shape:
+        raise ValueError(
+            f"the test images are {tuple(test.shape[1:])}, but those to train on {tuple(image_shape)}: give "
+            "images of one shape, or for pictures --size and --gray."
+        )
 
 
-def _held_out_for(vae: VAE, data: str, device: str | None) -> Tensor:
+def _source_for(vae: VAE, options: Edit | Evaluate) -> dict[str, Any]:
+    """What to look at: the data that are named, or else those that the model learned from."""
+    source = _source(options)
+    if options.data is None:
+        own = {
+            "size": _about(vae, options.model, "size", int),
+            "gray": _about(vae, options.model, "gray", bool),
+        }
+        own["name"] = _about(vae, options.model, "data", str)
+        if own["name"] is None:
+            raise ValueError(f"{options.model} does not say which data it learned from: give --data.")
+        source = {name: value for name, value in own.items() if value is not None} | source
+    return source | {"name": _full_name(source["name"])}
+
+
+def _held_out_for(vae: VAE, options: Edit | Evaluate, source: dict[str, Any]) -> Tensor:
     """The test images, binarized as the model's own data were."""
-    default = "half" if vae.likelihood == "bernoulli" else None
-    return _held_out(data, vae.about.get("binarize", default), device)
+    binarization = "half" if vae.likelihood == "bernoulli" else None
+    if "binarize" in vae.about:
+        binarization = _about(vae, options.model, "binarize", str)
+    return _held_out(source, binarization)
+
+
+def _about(vae: VAE, path: str | None, name: str, kind: type) -> Any:
+    """What the model's file says about it, of its kind, or None."""
+    value = vae.about.get(name)
+    if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+        raise ValueError(f"{path} is damaged, {value!r} is no {name} of a model: name another file.")
+    return value
+
+
+def _check_room_to_train(options: Train, image_shape: torch.Size) -> None:
+    """Raise MemoryError if the weights cannot fit, with their gradients and Adam's two moments."""
+    channels, height, width = image_shape
+    hidden = options.hidden or []
+    if options.network == "cnn":
+        hidden = hidden or list(WIDTHS["cnn"])
+        convolutions = 9 * sum(a * b for a, b in pairwise([channels, *hidden]))
+        ends = hidden[-1] * math.ceil(height / 2 ** len(hidden)) * math.ceil(width / 2 ** len(hidden))
+        weights = 2 * (convolutions + ends * options.latent_dim)
+    else:
+        weights = 2 * sum(a * b for a, b in pairwise([math.prod(image_shape), *hidden, options.latent_dim]))
+    free = _free(vae_edu.device(options.device))
+    if free is not None and 4 * 4 * weights > free:
+        raise MemoryError
+
+
+def _free(device: torch.device) -> int | None:
+    """The bytes that are free on a device, or None if the system does not say."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+
+
+def _check_room_to_generate(vae: VAE, n: int) -> None:
+    """Raise ValueError if n images and their picture take more memory than there is."""
+    channels, height, width = vae.image_shape
+
+    def work(images: int, _: int) -> tuple[Tensor, ...]:
+        p = vae.decode(vae.prior().sample(torch.Size([images])))
+        return p.mean, p.sample(), torch.empty(images, 12, height, width, dtype=torch.float64)
+
+    free = _free(next(vae.parameters()).device)
+    if free is None:
+        return
+    with torch.no_grad(), random_stream(0):
+        most, _ = chunk_sizes(work, n, 1, free)
+    if most < n:
+        raise ValueError(
+            f"--n {n}: there is memory for about {most} images of {channels} x {height} x {width} pixels at "
+            "a time; lower it, and draw others with another --seed."
+        )
+
+
+def _finite(x: Tensor, path: str) -> Tensor:
+    """The pictures, if they can be shown."""
+    if not x.isfinite().all():
+        raise ValueError(f"the images of {path} are not finite: give --values nearer to 0, or another model.")
+    return x
 
 
 def _some(x: Tensor, n: int | None) -> Tensor:
@@ -317,7 +442,17 @@ def _mean(name: str, values: Tensor | None) -> dict[str, float | None]:
     """The mean of a value for each image, (B,), and its standard error, by name; None without values."""
     if values is None:
         return {name: None, f"{name}_standard_error": None}
-    return {name: values.mean().item(), f"{name}_standard_error": standard_error(values).item()}
+    error = standard_error(values).item() if len(values) > 1 else None
+    return {name: values.mean().item(), f"{name}_standard_error": error}
+
+
+def _json(numbers: dict[str, Any]) -> str:
+    """The numbers as one object; those that are not finite are null, since JSON has no words for them."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in numbers.items()
+    }
+    return json.dumps(finite, allow_nan=False)
 
 
 def _bound_in_words(vae: VAE, x: Tensor) -> str:
@@ -338,7 +473,9 @@ def _table(numbers: dict[str, Any]) -> str:
         return f"{name:<32}{numbers[key]:>12.4f}{plus_minus} {unit}"
 
     lines = [
-        f"{numbers['images']} held-out images of {numbers['data']}; ± the standard error over the images",
+        f"{numbers['images']} held-out images of {numbers['data']}; ± the standard error over the images"
+        if numbers["images"] > 1
+        else f"1 held-out image of {numbers['data']}",
         line("ELBO", "elbo"),
         line("  reconstruction, E[log p(x|z)]", "reconstruction"),
         line("  KL(q(z|x), p(z))", "kl"),
@@ -350,7 +487,8 @@ def _table(numbers: dict[str, Any]) -> str:
     if numbers["gap"] is not None:
         lines.append(line("log p(x), exact on a grid", "exact_log_p_x"))
         lines.append(line("  gap to the ELBO", "gap"))
-    lines.append(f"active units {numbers['active_units']:>24} of {numbers['latent_dim']}")
+    if numbers["active_units"] is not None:
+        lines.append(f"active units {numbers['active_units']:>24} of {numbers['latent_dim']}")
     return "\n".join(lines)
 
 
@@ -360,6 +498,7 @@ def _table(numbers: dict[str, Any]) -> str:
 def _check_reproduce(options: Reproduce) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ValueError("reproduce runs in one process: start it without torchrun.")
+    vae_edu.device(options.device)
     if options.resume and (options.out is None or options.epochs or options.budget):
         raise ValueError(
             "--resume takes everything but --out from that file: leave --epochs and --budget out."
@@ -368,30 +507,50 @@ def _check_reproduce(options: Reproduce) -> None:
         _check_new(options.out)
 
 
-def _new_reproduction(options: Reproduce, data: str, x: Tensor) -> VAE:
+def _source_of_reproduction(options: Reproduce, saved: VAE | None) -> dict[str, Any]:
+    """What to load: the data that are named, those of the file that goes on, or else MNIST."""
+    source = _source(options)
+    if saved is not None:
+        for name, kind in (("name", str), ("size", int), ("gray", bool)):
+            before = _about(saved, options.out, "data" if name == "name" else name, kind)
+            if before is not None:
+                source.setdefault(name, before)
+    return source | {"name": _full_name(source.get("name", "mnist"))}
+
+
+def _new_reproduction(options: Reproduce, source: dict[str, Any], x: Tensor) -> VAE:
     """The paper's network, untrained, with its data, options and number of epochs in `about`."""
     vae, epochs = paper.network(x, options.seed), options.epochs
     if epochs is None and (options.budget or x.device.type == "cpu"):
         epochs = paper.affordable_epochs(x, options.k, options.budget or 3)
-    vae.about = {"data": data, "binarize": "stochastic", "k": options.k, "seed": options.seed}
+    vae.about = {"data": source["name"], "binarize": "stochastic", "k": options.k, "seed": options.seed}
+    vae.about |= {name: source[name] for name in ("size", "gray") if name in source}
     vae.about["epochs"] = epochs or paper.EPOCHS
     return vae
 
 
 def _saved_reproduction(options: Reproduce) -> VAE:
     """The network in the file --out, whose training goes on."""
-    vae = VAE.load(str(options.out), options.device)
+    path = str(options.out)
+    vae = VAE.load(path, options.device)
     if vae.about.get("k") != options.k:
         what = f"with --k {vae.about['k']}" if "k" in vae.about else "by another command"
-        raise ValueError(f"{options.out} was made {what}, not with --k {options.k}: name another file.")
+        raise ValueError(f"{path} was made {what}, not with --k {options.k}: name another file.")
+    if any(_about(vae, path, name, int) is None for name in ("epochs", "seed")):
+        raise ValueError(f"{path} is damaged, it has no epochs or no seed: name another file.")
+    _about(vae, path, "training_minutes", float)
     return vae
 
 
-def _command(options: Reproduce, data: str, epochs: int, seed: int) -> str:
+def _command(options: Reproduce, source: dict[str, Any], epochs: int, seed: int) -> str:
     """The command that computes the same numbers again."""
     words = [f"python -m vae_edu reproduce iwae --k {options.k}"]
-    if data != Reproduce.data:
-        words.append(f"--data {data}")
+    if source["name"] != "mnist":
+        words.append(f"--data {shlex.quote(source['name'])}")
+    if "size" in source:
+        words.append(f"--size {source['size']}")
+    if "gray" in source:
+        words.append("--gray" if source["gray"] else "--no-gray")
     words.append(f"--epochs {epochs}")
     if seed != Reproduce.seed:
         words.append(f"--seed {seed}")

@@ -1,11 +1,19 @@
 """How disentangled the dimensions of z are: whether each factor sits in one dimension."""
 
+import math
+import warnings
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
+
+TOO_MUCH = 0.1  # of a factor's entropy that may be subtracted, before there are too few codes to tell
+
+
+class FewCodesWarning(UserWarning):
+    """Too few codes for so many classes: what is subtracted against chance eats what is there."""
 
 
 def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20) -> Tensor:
@@ -25,14 +33,29 @@ def mutual_information(z: Tensor, factors: Mapping[str, Tensor], bins: int = 20)
 
     Raises:
         ValueError: For other shapes, and for numbers that are not finite.
+
+    Warns:
+        FewCodesWarning: More than a tenth of a factor's entropy is subtracted.
     """
+    return _informations(z, factors, bins)
+
+
+def _informations(z: Tensor, factors: Mapping[str, Tensor], bins: int) -> Tensor:
     whole_number("bins", bins, 2)
     check_factors(z, factors)
     codes = [_classes(column, bins) for column in z.T]
-    rows = []
-    for factor in factors.values():
+    most, rows = max(int(code.max()) for code in codes), []  # classes of a code, less one
+    for name, factor in factors.items():
         v = _classes(factor.to(z.device), bins)
         rows.append(torch.stack([_information(v, code) for code in codes]))
+        needed = int(v.max()) * most / (2 * TOO_MUCH * _entropy(v.bincount()).clamp(min=1e-9).item())
+        if len(v) < needed and v.max() > 0:
+            warnings.warn(
+                f"{len(v)} codes are too few to tell what they say about {name} in {bins} bins: give "
+                f"{math.ceil(needed)} or more, or lower bins.",
+                FewCodesWarning,
+                stacklevel=3,  # from here: the function of the lecture, its caller
+            )
     return torch.stack(rows)
 
 
@@ -74,11 +97,14 @@ def mutual_information_gap(z: Tensor, factors: Mapping[str, Tensor], bins: int =
     Raises:
         ValueError: As `mutual_information` does, for a single latent dimension, and for a factor that is the
             same for all images.
+
+    Warns:
+        FewCodesWarning: As `mutual_information`.
     """
     constant = [name for name, values in factors.items() if (values == values[0]).all()]
     if z.shape[-1] < 2 or constant:
         raise ValueError(f"a gap is between two dimensions, of a factor that varies; constant: {constant}.")
-    best = mutual_information(z, factors, bins).topk(2, dim=1).values
+    best = _informations(z, factors, bins).topk(2, dim=1).values
     gaps = (best[:, 0] - best[:, 1]) / entropies(factors, bins).to(best)
     return dict(zip(factors, gaps.tolist(), strict=True))
 

@@ -10,12 +10,14 @@ from torch import Tensor
 from vae_edu.active_units import code_means
 from vae_edu.disentangle import check_factors
 from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import Drawn
-from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.interface import LatentVariableModel, check_images, encoding
 
 
 @torch.no_grad()
+@exact()
 def edit(
     model: LatentVariableModel,
     x: Tensor,
@@ -40,8 +42,8 @@ def edit(
     Raises:
         ValueError: For a dimension that the model does not have, or values that do not fit.
     """
-    check_images(model, x)
-    q = model.encode(x)  # 1
+    code = check_images(model, x)
+    q = encoding(model, code)(x)  # 1
     with random_stream(whole_number("seed", seed, 0)):
         z = q.sample() if sample_code else q.mean  # 2
         z = changed(z, changes)  # 3
@@ -87,6 +89,7 @@ def _is_index(dim: Any, count: int) -> bool:
 
 
 @torch.no_grad()
+@exact()
 def traverse(model: LatentVariableModel, x: Tensor, dim: int, values: Sequence[float] | Tensor) -> Tensor:
     """Means of p(x|z) as one dimension of z goes through values and the others stay.
 
@@ -177,6 +180,7 @@ def directions(z: Tensor, factors: Mapping[str, Tensor], labels: Tensor | None =
 
 
 @torch.no_grad()
+@exact()
 def move(
     model: LatentVariableModel, x: Tensor, direction: Tensor, strengths: Sequence[float] | Tensor
 ) -> Tensor:

@@ -10,6 +10,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import Block, over_codes
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream, sample
 from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.grid import Grid
@@ -19,6 +20,10 @@ from vae_edu.interface import (
     check_codes,
     check_grid,
     check_images,
+    check_q,
+    decode,
+    encoding,
+    log_density,
     log_likelihoods,
 )
 from vae_edu.marginal import (
@@ -76,13 +81,13 @@ def elbo(
         FloatingPointError: A term is NaN.
     """
     samples = whole_number("samples", samples, 1)
-    check_images(model, x)
+    code = check_images(model, x)
 
     def share_of_mean(block: Block, start: int, stop: int) -> Tensor:
         terms = terms_of_the_bound(model, block.x, block.q, stop - start, analytic=analytic)
         return (stop - start) / samples * torch.stack(terms)  # (2, b)
 
-    terms = over_codes(share_of_mean, x, samples, add, encode=q or model.encode, memory=memory)
+    terms = over_codes(share_of_mean, x, samples, add, encode=encoding(model, code, q), memory=memory)
     return Elbo(*check_result(terms, "the bound"))
 
 
@@ -103,9 +108,11 @@ def terms_of_the_bound(
     Raises:
         NotImplementedError: Analytic, but no closed form is known for this q.
     """
-    z, prior = sample(q, samples), model.prior()  # z: (K, B, latent_dim)
-    reconstruction = model.decode(z).log_prob(x).mean(0)
-    kl = kl_in_closed_form(q, prior) if analytic else (q.log_prob(z) - prior.log_prob(z)).mean(0)
+    prior = model.prior()
+    check_q(q, len(x), prior.event_shape)
+    z = sample(q, samples)  # (K, B, latent_dim)
+    reconstruction = decode(model, z).log_prob(x).mean(0)
+    kl = kl_in_closed_form(q, prior) if analytic else (q.log_prob(z) - log_density(prior, z)).mean(0)
     return Elbo(reconstruction, kl)
 
 
@@ -207,15 +214,17 @@ def derivation(
             up to 1 within 0.001.
     """
     grid = grid or Grid()
-    check_images(model, x)
+    code = check_images(model, x)
     check_grid(model, grid)
-    encode = q or model.encode
-    proposal, prior = encode(x), model.prior()
-    if z is None:
-        with random_stream(whole_number("seed", seed, 0)):
-            z = proposal.sample()
-    check_codes(model, x, z)
-    log_likelihood, log_prior, log_q = model.decode(z).log_prob(x), prior.log_prob(z), proposal.log_prob(z)
+    encode = encoding(model, code, q)
+    with exact():
+        proposal, prior = encode(x), model.prior()
+        if z is None:
+            with random_stream(whole_number("seed", seed, 0)):
+                z = proposal.sample()
+        check_codes(model, x, z)
+        log_likelihood = decode(model, z).log_prob(x)
+        log_prior, log_q = log_density(prior, z), log_density(proposal, z)
     means = _means_under_q(model, x, grid, encode, memory)
     warn_about(means.problems())
     log_posterior = log_likelihood + log_prior - means.log_p_x
@@ -266,9 +275,9 @@ def gap(
     Arguments, errors and warnings are those of `derivation`.
     """
     grid = grid or Grid()
-    check_images(model, x)
+    code = check_images(model, x)
     check_grid(model, grid)
-    means = _means_under_q(model, x, grid, q or model.encode, memory)
+    means = _means_under_q(model, x, grid, encoding(model, code, q), memory)
     warn_about(means.problems())
     return means.to_posterior
 

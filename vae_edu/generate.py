@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream
-from vae_edu.interface import LatentVariableModel
+from vae_edu.interface import LatentVariableModel, check_model
 
 
 class Drawn(NamedTuple):
@@ -25,6 +26,7 @@ class Drawn(NamedTuple):
 
 
 @torch.no_grad()
+@exact()
 def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
     """Section 7: 1. z ∼ p(z); 2. the decoder gives p(x|z); 3. x ∼ p(x|z), n times.
 
@@ -40,6 +42,7 @@ def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
         ValueError: N below 1.
     """
     n = whole_number("n", n, 1)
+    check_model(model)
     with random_stream(whole_number("seed", seed, 0)):
         z = model.prior().sample((n,))
         p = model.decode(z)
@@ -47,6 +50,7 @@ def generate(model: LatentVariableModel, n: int, *, seed: int = 0) -> Drawn:
 
 
 @torch.no_grad()
+@exact()
 def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
     """A 2-D latent space as pictures: p(x|z) at points × points codes, evenly spread over N(0, I).
 
@@ -64,6 +68,7 @@ def latent_map(model: LatentVariableModel, points: int = 20) -> Drawn:
         ValueError: A model whose codes are not 2-D.
     """
     points, prior = whole_number("points", points, 1), model.prior()
+    check_model(model)
     if prior.event_shape != (2,):
         raise ValueError(f"a map needs two latent dimensions, and this model has {prior.event_shape[0]}.")
     quantiles = (torch.arange(points, device=prior.mean.device, dtype=torch.float64) + 0.5) / points

@@ -9,7 +9,7 @@ from torch import Tensor
 from vae_edu.elbo import draw_binary
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import Block, over_codes
-from vae_edu.interface import Encode, LatentVariableModel, check_images
+from vae_edu.interface import Encode, LatentVariableModel, check_images, encoding
 from vae_edu.marginal import (
     WEIGHT_BYTES,
     check_result,
@@ -56,7 +56,7 @@ def bounds(
     counts = [whole_number("every count", count, 1) for count in counts]
     if not counts or any(large % small or large == small for small, large in pairwise(counts)):
         raise ValueError(f"counts = {counts}: each must divide the next, larger one, as 1, 5, 50 do.")
-    check_images(model, x)
+    code = check_images(model, x)
 
     def log_weights(block: Block, start: int, stop: int) -> Tensor:
         return log_weights_from(block.q, model, block.x, stop - start).double()
@@ -66,7 +66,7 @@ def bounds(
         groups = [log_w.unflatten(0, (-1, count)) for count in counts]  # (groups, count, b)
         return torch.stack([log_mean_exp(group.transpose(0, 1)).mean(0) for group in groups])  # (counts, b)
 
-    encode, most = q or model.encode, counts[-1]
+    encode, most = encoding(model, code, q), counts[-1]
     values = over_codes(
         log_weights, x, most, bounds_of_block, encode=encode, kept=WEIGHT_BYTES, memory=memory, seed=seed
     )

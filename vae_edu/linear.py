@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.distributions import Independent, LowRankMultivariateNormal, MultivariateNormal
 
 from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.precision import check_precision
 from vae_edu.gaussian import diagonal_gaussian
 
 
@@ -50,6 +51,7 @@ class LinearGaussian:
             ValueError: Nothing is left out, so that σ would be 0 and the likelihood infinite, or x holds no
                 images, NaN or infinity.
         """
+        check_precision(None, x)
         flat, latent_dim = x.flatten(1).double(), whole_number("latent_dim", latent_dim, 1)
         pixels = flat.shape[1]
         if latent_dim >= pixels:

@@ -1,7 +1,8 @@
 """The marginal likelihood (L2): log p(x) = log ∫ p(x|z) p(z) dz, by sampling or on a grid.
 
 All values stay in the log domain, in nats per image. The work is done in chunks of at most `memory` bytes;
-default: `vae_edu.engine.memory.MEMORY`.
+default: `vae_edu.engine.memory.MEMORY`, or what one image with one code needs. A seed gives the same numbers
+again on the same kind of device with the same `memory`; other chunks draw other samples.
 """
 
 import math
@@ -18,10 +19,22 @@ from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.chunks import Block, over_codes
 from vae_edu.engine.randomness import sample
 from vae_edu.grid import Grid
-from vae_edu.interface import Encode, LatentVariableModel, check_grid, check_images, log_likelihoods
+from vae_edu.interface import (
+    Encode,
+    LatentVariableModel,
+    check_grid,
+    check_images,
+    check_q,
+    encoding,
+    log_density,
+    log_joint,
+    log_likelihoods,
+)
 
 COARSE_ERROR = 0.05  # an error in nats that deserves a warning
 BORDER_SHARE = 1e-3  # a share of the posterior near the border that deserves a warning
+FEW = 50  # effective samples; below, three in ten estimates were over three standard errors too low
+ALIKE = 0.99  # a share of effective samples that few but equal weights reach: q is the posterior
 WEIGHT_BYTES = (
     4 * 8
 )  # for each log weight that is kept: itself in float64, and copies while they are combined
@@ -34,12 +47,23 @@ class SampleEstimate(NamedTuple):
         log_p_x: The estimate, in nats. On average it lies below the truth.
         standard_error: Of log_p_x, from the spread of the K weights; infinite if K = 1. It knows only what
             the samples have seen: with few effective samples it is far too small.
-        effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992).
+        effective_samples: (Σ w)² / Σ w², between 1 and K (Kong 1992); 0 if all weights are 0.
     """
 
     log_p_x: Tensor
     standard_error: Tensor
     effective_samples: Tensor
+
+    def problems(self, samples: int) -> list[str]:
+        """What is wrong with K samples for these images, in one sentence; nothing if they are enough."""
+        few = self.effective_samples < min(FEW, ALIKE * samples)
+        if not few.any():
+            return []
+        return [
+            f"fewer than {FEW} of {samples} samples count for {int(few.sum())} of {len(few)} images (down to "
+            f"{self.effective_samples.min():.1f}): log p(x) is too low, by more than its stated error; raise "
+            "samples, or give a better q."
+        ]
 
 
 class GridEstimate(NamedTuple):
@@ -75,6 +99,10 @@ class GridWarning(UserWarning):
     """The grid is too coarse or too small for these images."""
 
 
+class SamplingWarning(UserWarning):
+    """Too few effective samples: log p(x) is lower than the truth, and its standard error does not say so."""
+
+
 @torch.no_grad()
 def monte_carlo(
     model: LatentVariableModel, x: Tensor, samples: int = 1000, *, seed: int = 0, memory: int | None = None
@@ -91,6 +119,9 @@ def monte_carlo(
     Raises:
         ValueError: Images that do not fit the model, or K below 1.
         FloatingPointError: An estimate is NaN.
+
+    Warns:
+        SamplingWarning: For some images fewer than 50 samples count, unless all K count alike.
     """
     samples = whole_number("samples", samples, 1)
     check_images(model, x)
@@ -99,7 +130,9 @@ def monte_carlo(
         z = model.prior().sample((stop - start,))
         return log_likelihoods(model.decode(z), block.x)  # (k, b)
 
-    return _estimate(log_weights, x, samples, None, seed, memory)
+    estimate = _estimate(log_weights, x, samples, None, seed, memory)
+    warn_about(estimate.problems(samples), SamplingWarning)
+    return estimate
 
 
 @torch.no_grad()
@@ -130,14 +163,19 @@ def importance_sampling(
     Raises:
         ValueError: Images that do not fit the model, or K below 1.
         FloatingPointError: An estimate is NaN.
+
+    Warns:
+        SamplingWarning: For some images fewer than 50 samples count, unless all K count alike.
     """
     samples = whole_number("samples", samples, 1)
-    check_images(model, x)
+    code = check_images(model, x)
 
     def log_weights(block: Block, start: int, stop: int) -> Tensor:
         return log_weights_from(block.q, model, block.x, stop - start)
 
-    return _estimate(log_weights, x, samples, q or model.encode, seed, memory, progress)
+    estimate = _estimate(log_weights, x, samples, encoding(model, code, q), seed, memory, progress)
+    warn_about(estimate.problems(samples), SamplingWarning)
+    return estimate
 
 
 def log_importance_weights(
@@ -157,13 +195,15 @@ def log_importance_weights(
     Raises:
         ValueError: K below 1.
     """
-    return log_weights_from((q or model.encode)(x), model, x, whole_number("samples", samples, 1))
+    proposal = (q or model.encode)(x)
+    check_q(proposal, len(x), model.prior().event_shape)
+    return log_weights_from(proposal, model, x, whole_number("samples", samples, 1))
 
 
 def log_weights_from(proposal: Distribution, model: LatentVariableModel, x: Tensor, samples: int) -> Tensor:
     """`log_importance_weights` from q(z|x) itself, of batch shape (B,): (K, B), in nats."""
     z = sample(proposal, samples)  # (K, B, latent_dim)
-    return model.log_joint(x, z) - proposal.log_prob(z)
+    return log_joint(model, x, z) - proposal.log_prob(z)
 
 
 def log_mean_exp(log_w: Tensor) -> Tensor:
@@ -229,7 +269,7 @@ def at_nodes(
 ) -> Nodes:
     """The two factors of p(x, z) for images x (B, …) at the nodes start … stop of a grid."""
     z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
-    return Nodes(z, log_likelihoods(model.decode(z), x), prior.log_prob(z)[:, None])
+    return Nodes(z, log_likelihoods(model.decode(z), x), log_density(prior, z)[:, None])
 
 
 def log_add(parts: Iterator[Tensor]) -> Tensor:
@@ -283,15 +323,13 @@ def check_result(values: Tensor, what: str = "log p(x)") -> Tensor:
     return values
 
 
-def warn_about(problems: list[str]) -> None:
-    """Give each problem as a `GridWarning` at the line that called the function of the lecture.
+def warn_about(problems: list[str], kind: type[UserWarning] = GridWarning) -> None:
+    """Give each problem as a warning at the line that called the function of the lecture.
 
     To be called from the body of that function, which must be decorated with `torch.no_grad`.
     """
     for problem in problems:
-        warnings.warn(
-            problem, GridWarning, stacklevel=4
-        )  # from here: the function, its decorator, its caller
+        warnings.warn(problem, kind, stacklevel=4)  # from here: the function, its decorator, its caller
 
 
 def _estimate(
@@ -312,7 +350,7 @@ def _estimate(
     total, squares = over_codes(
         log_sums, x, samples, log_add, encode=encode, memory=memory, seed=seed, progress=progress
     )
-    effective = (2 * check_result(total) - squares).exp()
+    effective = torch.where(check_result(total).isneginf(), 0, (2 * total - squares).exp())
     if samples == 1:
         error = torch.full_like(total, math.inf)
     else:  # of the mean weight, relative to it; the logarithm makes it absolute

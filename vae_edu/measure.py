@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vae_edu.engine.precision import check_precision, full
+
 
 class Measures(NamedTuple):
     """Measures of every image, each (…,): what an edit changed, and what it should have left alone.
@@ -40,11 +42,12 @@ def measure(x: Tensor) -> Measures:
         slant and width of ink in a single row.
 
     Raises:
-        ValueError: If x is no tensor of floating-point images.
+        ValueError: If x is no tensor of floating-point images, or in float16.
     """
+    check_precision(None, x)
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() < 3:
         raise ValueError("measure needs a tensor of floating-point images, (…, C, H, W), such as images.x.")
-    w = x.sum(-3).double()  # (…, H, W)
+    w = full(x).sum(-3).double()  # (…, H, W)
     rows = torch.arange(w.shape[-2], device=x.device, dtype=w.dtype)[:, None]
     columns = torch.arange(w.shape[-1], device=x.device, dtype=w.dtype)
     ink = w.sum((-2, -1))

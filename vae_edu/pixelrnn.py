@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch.nn.functional import pad, softplus
 
 from vae_edu import device
 from vae_edu.engine.arguments import channels_height_width, whole_number
+from vae_edu.engine.precision import check_precision, exact, full
 from vae_edu.engine.progress import progress_bar
 from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import check_pixels
@@ -25,8 +27,7 @@ class PixelRNN(nn.Module):
     who run more elaborate LSTMs along rows and diagonals.)
 
     Images x are (B, C, H, W), every pixel 0 or 1; log p(x) is a sum over T = C · H · W pixels, in nats. It is
-    exact up to rounding: on CUDA PyTorch multiplies an LSTM's numbers in TF32, with ten bits, unless
-    `torch.backends.cudnn.allow_tf32 = False` is set.
+    exact up to rounding in float32, without gradients whatever precision was allowed for training.
 
     Args:
         image_shape: (C, H, W).
@@ -51,7 +52,8 @@ class PixelRNN(nn.Module):
         """The logit of p(x_t = 1 | x_<t) for every pixel at once, as x is known: (B, T)."""
         flat = self._flat(x)
         before = pad(flat, (self.recent, 0))[:, :-1].unfold(1, self.recent, 1)  # (B, T, recent)
-        return self.logit(self.lstm(before)[0])[..., 0] + self.offset
+        with nullcontext() if torch.is_grad_enabled() else exact():
+            return full(self.logit(self.lstm(before)[0])[..., 0] + self.offset)
 
     def conditionals(self, x: Tensor) -> Tensor:
         """p(x_t = 1 | x_1, …, x_{t−1}) at every pixel, as an image: (B, C, H, W)."""
@@ -82,6 +84,7 @@ class PixelRNN(nn.Module):
         return self.complete(nothing, 0, seed=seed, progress=progress)
 
     @torch.no_grad()
+    @exact()
     def complete(self, x: Tensor, upto: int, *, seed: int = 0, progress: bool = True) -> Tensor:
         """Images that begin with the first `upto` pixels of x, the others drawn from p(x_t | x_<t).
 
@@ -112,6 +115,7 @@ class PixelRNN(nn.Module):
             shape = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
             channels, height, width = self.image_shape
             raise ValueError(f"x is {shape}: give images (B, {channels}, {height}, {width}).")
+        check_precision(self, x)
         flat = x.flatten(1).to(self.offset)
         known = flat[:, :upto]
         check_pixels(

@@ -14,12 +14,15 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.files import whole_file
 from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light; line i of a figure also has a line style and a marker that no other has.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+LARGEST = 590, 600  # of a figure in inches: its longer side (matplotlib draws 2¹⁶ dots), and its area
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}  # a line behind it stays behind
 
 
@@ -47,9 +50,9 @@ def image_grid(x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = 
         ax: Where to draw; a new figure by default.
 
     Raises:
-        ValueError: For other shapes.
+        ValueError: For other shapes, or fewer columns than 1.
     """
-    rows = list(x.split(columns))
+    rows = list(x.split(whole_number("columns", columns, 1)))
     return _image_rows([""] * len(rows), rows, title, ax)
 
 
@@ -129,7 +132,7 @@ def codes(
     ax = ax or _axes(6, 5.4)
     places = _array(z)
     if labels is None:
-        ax.scatter(*places.T, s=9, color=COLORS[0], alpha=0.7)
+        ax.scatter(places[:, 0], places[:, 1], s=9, color=COLORS[0], alpha=0.7)
     else:
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
@@ -352,17 +355,34 @@ def save(ax: Axes, file: str | Path | IO[bytes], **options: Any) -> None:
 
     Args:
         ax: Any axes of the figure.
-        file: A path, or a file opened to write bytes.
+        file: A path, or a file opened to write bytes. At a path, the picture is written whole or not at all.
         **options: Those of matplotlib's savefig.
+
+    Raises:
+        OSError: If the file cannot be written. An older one stays.
     """
     figure = figure_of(ax)
-    figure.savefig(file, format="png", metadata={"Software": None}, **options)  # no version of matplotlib
-    plt.close(figure)
+    options |= {"format": "png", "metadata": {"Software": None}}  # no version of matplotlib
+    try:
+        if not isinstance(file, str | Path):
+            figure.savefig(file, **options)
+            return
+        with whole_file(Path(file)) as part:
+            figure.savefig(part, **options)
+    finally:
+        plt.close(figure)
 
 
 def _axes(width: float, height: float) -> Axes:
     """The axes of a new figure of so many inches."""
     return plt.subplots(figsize=(width, height), dpi=110, layout="constrained")[1]
+
+
+def _bounded(width: float, height: float) -> tuple[float, float]:
+    """The inches of a figure, made smaller if it is larger than `LARGEST`."""
+    side, area = LARGEST
+    scale = min(1, side / max(width, height), (area / (width * height)) ** 0.5)
+    return width * scale, height * scale
 
 
 def _array(values: Tensor) -> np.ndarray:
@@ -391,7 +411,7 @@ def _image_rows(names: list[str], rows: list[Tensor], title: str, ax: Axes | Non
     pictures = [rgb(x) for x in rows]
     height, width = pictures[0].shape[1:3]
     columns = max(map(len, pictures))
-    ax = ax or _axes(0.72 * columns + 1.6, 0.76 * len(pictures) + 0.4)
+    ax = ax or _axes(*_bounded(0.72 * columns + 1.6, 0.76 * len(pictures) + 0.4))
     gap = max(1, height // 14)
     sheet = np.ones((len(pictures) * (height + gap) - gap, columns * (width + gap) - gap, 3))
     for row, line in enumerate(pictures):
@@ -399,7 +419,8 @@ def _image_rows(names: list[str], rows: list[Tensor], title: str, ax: Axes | Non
             top, left = row * (height + gap), column * (width + gap)
             sheet[top : top + height, left : left + width] = picture
     ax.imshow(sheet, interpolation="nearest")
-    ax.set_yticks([(height + gap) * row + height / 2 for row in range(len(pictures))], names)
+    places = [(height + gap) * row + height / 2 for row in range(len(pictures))]
+    ax.set_yticks(*(places, names) if any(names) else ([],))
     ax.set_xticks([])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vae_edu import device
 from vae_edu.data import Images
+from vae_edu.engine.precision import check_precision, exact, full
 from vae_edu.engine.randomness import random_stream
 from vae_edu.networks import conv_encoder
 from vae_edu.probe import class_count, fit_classifier
@@ -66,6 +67,7 @@ def classifier(train: Images, epochs: int = 3, *, seed: int = 0, progress: bool 
 
 
 @torch.no_grad()
+@exact()
 def opinion(classifier: nn.Module, x: Tensor) -> Opinion:
     """What a classifier makes of images.
 
@@ -75,7 +77,13 @@ def opinion(classifier: nn.Module, x: Tensor) -> Opinion:
 
     Returns:
         The most likely class of every image, its probability, and the balance of the classes.
+
+    Raises:
+        ValueError: There are no images, or something is in float16.
     """
+    check_precision(classifier, x)
+    if not isinstance(x, Tensor) or not len(x):
+        raise ValueError("an opinion is of images: give a tensor (N, C, H, W) with one at least.")
     probabilities = torch.cat([classifier(part).softmax(1) for part in x.split(1000)])
     confidence, labels = probabilities.max(1)
     counts = labels.bincount(minlength=probabilities.shape[1])
@@ -83,6 +91,7 @@ def opinion(classifier: nn.Module, x: Tensor) -> Opinion:
 
 
 @torch.no_grad()
+@exact()
 def nearest(x: Tensor, train: Tensor) -> Nearest:
     """For every image the training image at the least Euclidean distance.
 
@@ -96,11 +105,15 @@ def nearest(x: Tensor, train: Tensor) -> Nearest:
         Which one is nearest, and how far it is.
 
     Raises:
-        ValueError: If the images differ in shape, or there are none to compare with.
+        ValueError: If the images differ in shape, or there are none to compare with, or they are no tensors of
+            floats.
     """
+    check_precision(None, x, train)
+    if not all(isinstance(images, Tensor) and images.is_floating_point() for images in (x, train)):
+        raise ValueError("x and train must be tensors of floating-point pixels, such as the x of Images.")
     if x.shape[1:] != train.shape[1:] or not len(train):
         raise ValueError(f"x is {tuple(x.shape)}, train {tuple(train.shape)}: give images of one shape.")
-    x, train = x.flatten(1), train.flatten(1)
+    x, train = full(x).flatten(1), full(train).flatten(1)
     squares = train.square().sum(1)
     index = torch.cat([(squares - 2 * part @ train.T).argmin(1) for part in x.split(BLOCK)])
     return Nearest(index, (x - train[index]).norm(dim=1))

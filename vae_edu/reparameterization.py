@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.precision import exact
 from vae_edu.engine.randomness import random_stream
 from vae_edu.gaussian import diagonal_gaussian
-from vae_edu.interface import LatentVariableModel, check_images
+from vae_edu.interface import LatentVariableModel, check_images, encoding
 
 ESTIMATORS = ("reparameterization", "score")
 
@@ -26,6 +27,7 @@ def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
 
 
 @torch.enable_grad()
+@exact()
 def gradient_samples(
     model: LatentVariableModel,
     x: Tensor,
@@ -58,11 +60,11 @@ def gradient_samples(
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     if estimator not in ESTIMATORS:
         raise ValueError(f"unknown estimator {estimator!r}: use {' or '.join(ESTIMATORS)}.")
-    check_images(model, x)
+    code = check_images(model, x)
     if len(x) != 1:
         raise ValueError(f"x holds {len(x)} images: give one, of shape (1, …).")
     with torch.no_grad():
-        q = model.encode(x)
+        q = encoding(model, code)(x)
     mu, logvar = (row.repeat(samples, 1).requires_grad_() for row in (q.mean, q.variance.log()))
     with random_stream(seed):
         z = reparameterize(mu, logvar, torch.randn_like(mu))  # (K, d)

@@ -4,6 +4,8 @@ import math
 
 from torch import Tensor
 
+from vae_edu.engine.precision import full
+
 
 def standard_error(values: Tensor) -> Tensor:
     """The standard error of the mean of B independent values: s / √B, s² their variance with B − 1.
@@ -14,4 +16,4 @@ def standard_error(values: Tensor) -> Tensor:
     Returns:
         A tensor of shape (), in the unit of the values; NaN for a single value.
     """
-    return values.std() / math.sqrt(len(values))
+    return full(values).std() / math.sqrt(len(values))

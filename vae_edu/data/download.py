@@ -2,18 +2,22 @@
 
 import hashlib
 import tempfile
+import time
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from vae_edu.data.idx import DatasetError
+from vae_edu.data.errors import DatasetError, one_line
+from vae_edu.data.paths import kind_of
 from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.engine.progress import progress_bar
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-TIMEOUT = 30  # seconds without a byte before the next mirror is tried
+TIMEOUT = 30  # seconds without a byte, or with few, before the next mirror is tried
+SLOWEST = 1000  # bytes a second
+LARGEST = 100_000_000  # bytes: the largest file has 26 million
 
 # name: (mirrors, md5 of each gzipped file)
 SOURCES = {
@@ -67,7 +71,7 @@ def fetch(name: str, file: str) -> Path:
     """
     mirrors, md5 = SOURCES[name]
     target = cache_folder() / name / f"{file}.gz"
-    if target.exists():
+    if kind_of(target) == "file":
         return target
     _make_folder(target.parent)
     failures = []
@@ -77,10 +81,11 @@ def fetch(name: str, file: str) -> Path:
                 _download(f"{mirror}{file}.gz", temporary, md5[file])
             return target
         except (OSError, HTTPException, ValueError) as error:
-            failures.append(f"{urlsplit(mirror).netloc}: {error}")
+            failures.append(f"{urlsplit(mirror).netloc}: {one_line(error)}")
     raise DatasetError(
         f"{name} could not be downloaded ({'; '.join(failures)}): check the network, or put its files "
-        f"into {target.parent}, or work offline with load_images('strokes')."
+        f"into {target.parent}, or set VAE_EDU_DATA to a folder that has {name}/, "
+        "or work offline with load_images('strokes')."
     )
 
 
@@ -97,16 +102,24 @@ def _make_folder(folder: Path) -> None:
 
 
 def _download(url: str, path: Path, md5: str) -> None:
-    digest = hashlib.md5(usedforsecurity=False)
+    digest, begin = hashlib.md5(usedforsecurity=False), time.monotonic()
     with urlopen(url, timeout=TIMEOUT) as answer, path.open("wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
         name = path.name.split(".")[0]
         with progress_bar(total=size or None, unit="B", unit_scale=True, desc=name) as bar:
-            while piece := answer.read(1 << 16):
+            while piece := answer.read1(1 << 16):  # what has come, without waiting for more
                 file.write(piece)
                 digest.update(piece)
                 bar.update(len(piece))
+                _check_pace(file.tell(), time.monotonic() - begin)
         if file.tell() < size:
             raise ValueError(f"the connection ended after {file.tell()} of {size} bytes")
     if digest.hexdigest() != md5:
         raise ValueError("the file has the wrong checksum")
+
+
+def _check_pace(size: int, seconds: float) -> None:
+    if size > LARGEST:
+        raise ValueError(f"the file has more than {LARGEST:,} bytes, which none of this set has")
+    if seconds > TIMEOUT and size < SLOWEST * seconds:
+        raise ValueError(f"only {size:,} bytes came in {seconds:.0f} seconds")

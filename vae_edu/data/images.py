@@ -60,8 +60,8 @@ class Images:
             raise ValueError(f"{factor} does not divide the {height} × {width} pixels of these images.")
         if factor > 1 and min(height, width) // factor < SMALLEST:
             raise ValueError(
-                f"shrink({factor}) leaves {height // factor} × {width // factor} of {height} × {width} pixels, "
-                f"fewer than {SMALLEST} a side: {factor} divides the sides, and the default is 2."
+                f"shrink({factor}) leaves {height // factor} × {width // factor} of {height} × {width} "
+                f"pixels, fewer than {SMALLEST} a side: {factor} divides the sides, and the default is 2."
             )
         return replace(self, x=avg_pool2d(self.x, factor))
 

@@ -1,9 +1,16 @@
 """Arguments and environment variables: one sentence for a bad argument."""
 
+import math
+import numbers
 import operator
 import os
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+MOST = 2**64 - 1  # the largest seed of a generator; nothing that is counted comes near
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -15,7 +22,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
         least: The smallest value that is allowed.
 
     Raises:
-        ValueError: The value is not a whole number, or below `least`.
+        ValueError: The value is not a whole number, below `least`, or of more than 64 bits.
     """
     try:
         number = operator.index(value)
@@ -23,7 +30,44 @@ def whole_number(name: str, value: Any, least: int) -> int:
         number = None
     if number is None or number < least or isinstance(value, bool):
         raise ValueError(f"{name} = {value!r} must be a whole number, {least} or above.")
+    if number > MOST:
+        raise ValueError(f"{name} = {shortened(number)} must be a whole number below 2⁶⁴, {MOST + 1}.")
     return number
+
+
+def positive_number(name: str, value: Any, start: str) -> float:
+    """The value as a float. A number of NumPy counts, and so does a tensor or array without dimensions.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What the caller gave.
+        start: A value to start with, for the message.
+
+    Raises:
+        ValueError: The value is not a number, not above 0, or not finite.
+    """
+    number = as_number(value)
+    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not real or not 0 < number < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
+    try:
+        return float(number)
+    except OverflowError as error:
+        raise ValueError(f"{name} = {shortened(number)} is too large; {start} is a good start.") from error
+
+
+def as_number(value: Any) -> Any:
+    """The number in a tensor or array without dimensions, or in a NumPy number; anything else as it is."""
+    return value.item() if isinstance(value, Tensor | np.generic | np.ndarray) and value.ndim == 0 else value
+
+
+def shortened(value: Any) -> str:
+    """The value as Python writes it, but not more than some words of it."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more than 4,300 digits
+        return f"a number of {value.bit_length()} bits"
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
 
 
 def switched_on(variable: str, default: bool = False) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Independent
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from vae_edu.engine.precision import full
 from vae_edu.engine.sync_checks import check_pixels, checking
 
 GROUP = 100  # so many numbers from [½, 1] can be multiplied: 2⁻¹⁰⁰ is still a float32
@@ -39,25 +40,37 @@ class BernoulliImage(Independent):
             "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
             "binarize the images, or use a Gaussian decoder.",
         )
-        log_p = log_bernoulli(value.flatten(-3), logits.flatten(-3))
-        if checking() and not torch.is_grad_enabled() and not log_p.isfinite().all():
+        if checking() and not torch.is_grad_enabled() and not logits.isfinite().all():
             raise FloatingPointError("the decoder's logits are not finite: train again with a lower lr.")
-        return log_p
+        return log_bernoulli(value.flatten(-3), logits.flatten(-3))
 
 
 def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
-    """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)] over the last dimension, for x of 0 and 1: (…, D) each → (…)."""
-    x, logits = torch.broadcast_tensors(x, logits)
+    """Σᵢ [xᵢ lᵢ − log(1 + exp lᵢ)] over the last dimension, for x of 0 and 1: (…, D) each → (…).
+
+    An infinite logit is a pixel that is certain: 0 if x is what it says, else −∞.
+    """
+    x, logits = torch.broadcast_tensors(full(x), full(logits))
+    if logits.is_cuda and not _needs_gradient(x, logits):
+        return _sum_log_sigmoid(x, logits)
     if _needs_gradient(x, logits):
-        return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
-    if logits.is_cuda:
-        return -_softplus(logits).addcmul_(x, logits, value=-1).sum(-1)
-    buffer = logits.relu().addcmul_(x, logits, value=-1)
-    return -buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
+        log_p = -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    else:
+        buffer = logits.relu().addcmul_(x, logits, value=-1)
+        log_p = -buffer.sum(-1) + _sum_log_sigmoid_of_magnitude(logits, buffer)
+    if (checking() or not logits.is_cuda) and log_p.sum().isnan():  # ∞ − ∞
+        return _sum_log_sigmoid(x, logits)
+    return log_p
+
+
+def _sum_log_sigmoid(x: Tensor, logits: Tensor) -> Tensor:
+    """log_bernoulli as Σᵢ log σ(±lᵢ), plus where xᵢ is 1: right for infinite logits, too."""
+    return -_softplus(torch.where(x > 0, -logits, logits)).sum(-1)
 
 
 def sum_softplus(logits: Tensor) -> Tensor:
     """Σᵢ log(1 + exp lᵢ) over the last dimension: (…, D) → (…)."""
+    logits = full(logits)
     if _needs_gradient(logits) or logits.is_cuda:
         return _softplus(logits).sum(-1)
     buffer = logits.relu()

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.memory import bytes_for, reuse_freed_memory
+from vae_edu.engine.precision import exact
 from vae_edu.engine.progress import progress_bar
 from vae_edu.engine.randomness import random_stream
 from vae_edu.engine.sync_checks import unchecked
@@ -47,8 +48,9 @@ def over_codes(
     """Work on every image with every code, in chunks that keep to a memory limit.
 
     Each block of images is encoded once. For its chunks of codes, work(block, start, stop) runs one after the
-    other, and combine makes one tensor of their results. The results of all blocks are concatenated. Nothing
-    is checked inside (see `vae_edu.engine.sync_checks`): check the images before and the result afterwards.
+    other, and combine makes one tensor of their results. The results of all blocks are concatenated. Numbers
+    are multiplied in full (`vae_edu.engine.precision`). Nothing is checked inside (see
+    `vae_edu.engine.sync_checks`): check the images before and the result afterwards.
 
     With gradients, everything that the backward pass needs stays in memory, whatever the limit is.
 
@@ -60,7 +62,8 @@ def over_codes(
         encode: Images → q(z|x), for block.q.
         kept: Bytes that combine holds for each image and code, if it holds all of them.
         dim: The dimension along which the blocks' results are concatenated.
-        memory: Bytes of intermediate results at a time; default: `vae_edu.engine.memory.MEMORY`.
+        memory: Bytes of intermediate results at a time; default: `vae_edu.engine.memory.MEMORY`, or what one
+            image with one code needs, if that is more.
         seed: Of a stream of random numbers for this work and for the runs that measure it. Default: work
             takes the caller's random numbers, and measuring takes none.
         progress: Whether to show a bar that counts the images.
@@ -79,11 +82,11 @@ def over_codes(
 
     seeded = seed is not None
     results = []
-    with unchecked(), random_stream(whole_number("seed", seed, 0)) if seeded else nullcontext():
+    with exact(), unchecked(), random_stream(whole_number("seed", seed, 0)) if seeded else nullcontext():
         # With a seed, measuring draws from its stream, and so always makes the same runs: what follows in the
         # stream must not depend on a shortcut.
         with nullcontext() if seeded else random_stream(0):
-            b, k = chunk_sizes(measured, largest, codes, limit, shortcut=not seeded)
+            b, k = chunk_sizes(measured, largest, codes, limit, shortcut=not seeded, grow=memory is None)
         reuse_freed_memory()
         with progress_bar(total=len(x), unit="image", shown=progress) as bar:
             for images in x.split(b):
@@ -95,7 +98,13 @@ def over_codes(
 
 
 def chunk_sizes(
-    work: Callable[[int, int], Any], images: int, codes: int, memory: int, *, shortcut: bool = False
+    work: Callable[[int, int], Any],
+    images: int,
+    codes: int,
+    memory: int,
+    *,
+    shortcut: bool = False,
+    grow: bool = False,
 ) -> tuple[int, int]:
     """How many images and codes at a time keep work(images, codes) under `memory` bytes.
 
@@ -108,9 +117,10 @@ def chunk_sizes(
         codes: The most codes at a time.
         memory: The limit in bytes.
         shortcut: Stop after one run if it shows that everything fits; the answer is the same.
+        grow: Take one image and one code if not even they fit into the limit.
 
     Raises:
-        ValueError: Not even one image with one code fits.
+        ValueError: Not even one image with one code fits, into the limit or into the GPU.
     """
 
     def cost(b: int, k: int) -> int:
@@ -118,7 +128,15 @@ def chunk_sizes(
             work(b, k)
         return allocations.bytes
 
-    one = cost(1, 1)
+    try:
+        one = cost(1, 1)
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            "the GPU has too little memory for one image with one code: end other programs that use it, or "
+            "set VAE_EDU_DEVICE=cpu."
+        ) from error
+    if memory < one and grow:
+        return 1, 1
     if memory < one:
         raise ValueError(f"memory = {memory} bytes is too little: one image with one code takes {one}.")
     if shortcut and 2 * one * images * codes <= memory:

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, not within one."""
+"""Ctrl-C, or a cluster's SIGTERM, between two steps, not within one."""
 
 import signal
 import threading
@@ -7,21 +7,43 @@ from contextlib import contextmanager
 from typing import Any
 
 
-@contextmanager
-def stop_between_steps() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that no step is cut in half; a second Ctrl-C interrupts at once."""
-    stop = threading.Event()
+class Stop(threading.Event):
+    """Set when training is to stop.
 
-    def ask_to_stop(*_: Any) -> None:
+    Attributes:
+        signal: Which signal stopped a training of this process last; None if none did.
+    """
+
+    signal: int | None = None
+
+
+@contextmanager
+def stop_between_steps() -> Iterator[Stop]:
+    """Turn Ctrl-C and SIGTERM into an event, so that no step is cut in half; a second one interrupts at once.
+
+    SIGTERM is what a cluster or `kill` sends. It is left alone if somebody handles or ignores it already.
+    """
+    stop = Stop()
+
+    def ask_to_stop(number: int, *_: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
+        Stop.signal = number
         stop.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may set a handler, and only it gets Ctrl-C
         return
-    before = signal.signal(signal.SIGINT, ask_to_stop)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, ask_to_stop)}
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, ask_to_stop)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: set by another language
+
+
+def exit_code() -> int:
+    """What a process returns that stopped its training on a signal: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (Stop.signal or signal.SIGINT)

@@ -73,6 +73,11 @@ def check_precision(model: Any, *data: Any) -> None:
         _check("the data", tensor, "x.float()")
 
 
+def full(tensor: Tensor) -> Tensor:
+    """The tensor in float32 if it has fewer bits, for sums over pixels or latents: bfloat16 has eight."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
 def _check(what: str, tensor: Tensor, remedy: str) -> None:
     dtype = tensor.dtype
     if (dtype.is_floating_point or dtype.is_complex) and dtype not in PRECISE:

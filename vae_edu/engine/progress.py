@@ -32,10 +32,11 @@ def progress_bar(*, shown: bool = True, **options: Any) -> tqdm:
     """
     if sys.stderr is None or not shown or switched_on("TQDM_DISABLE"):
         return tqdm(disable=True, **options)
-    if _redraws(sys.stderr):
-        return tqdm(dynamic_ncols=True, **options)
-    seconds = {"delay": LOG_SECONDS, "mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS}
-    return tqdm(file=_Log(sys.stderr), ncols=80, **seconds, **options)
+    how: dict[str, Any] = {"dynamic_ncols": True}
+    if not _redraws(sys.stderr):
+        how = {"file": _Log(sys.stderr), "ncols": 80, "delay": LOG_SECONDS}
+        how |= {"mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS}
+    return tqdm(disable=False, **how, **options)
 
 
 def _redraws(stream: TextIO) -> bool:

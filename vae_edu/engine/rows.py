@@ -1,25 +1,47 @@
 """What data are: a tensor, a tuple of tensors, or anything with rows, `len` and `.to`, as `Images` has."""
 
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from vae_edu.engine.plain import is_ordinary, pieces
 
-def check(data: Any) -> None:
-    """Raise ValueError, in one sentence, unless the data hold images, as many in every tensor."""
+ROWS = 4096  # looked at together
+
+
+def check(data: Any, what: str = "the data") -> None:
+    """Check that data hold images, as many in every tensor, of numbers that can be learned from.
+
+    Raises:
+        ValueError: In one sentence, what does not fit.
+    """
     columns = _columns(data)
     if not columns or not all(hasattr(column, "to") and hasattr(column, "__len__") for column in columns):
-        raise ValueError(
-            f"the data are a {type(data).__name__}: give a tensor, a tuple of tensors, or Images."
-        )
+        raise ValueError(f"{what} are a {type(data).__name__}: give a tensor, a tuple of tensors, or Images.")
+    for column in columns:
+        _check_kind(getattr(column, "x", column), what)
     if len({len(column) for column in columns}) > 1:
         raise ValueError(
-            f"the data hold {[len(column) for column in columns]} rows: give tensors of one length."
+            f"{what} hold {[len(column) for column in columns]} rows: give tensors of one length."
         )
     if not len(columns[0]):
-        raise ValueError("the data hold no images: give at least one.")
+        raise ValueError(f"{what} hold no images: give at least one.")
+
+
+def _check_kind(tensor: Any, what: str) -> None:
+    if not isinstance(tensor, Tensor):
+        return
+    if not is_ordinary(tensor):
+        kind = "without values (meta)" if tensor.is_meta else "quantized" if tensor.is_quantized else "sparse"
+        raise ValueError(f"{what} are {kind}: give a dense tensor, such as x.to_dense() of a sparse one.")
+    if tensor.is_complex():
+        raise ValueError(f"{what} are complex: give real numbers, such as torch.view_as_real(x).")
+    if not tensor.dim():
+        raise ValueError(f"{what} are one number, of shape (): give a tensor whose rows are images.")
 
 
 def count(data: Any) -> int:
@@ -41,12 +63,64 @@ def to(device: torch.device, data: Any) -> Any:
     return tuple(column.to(device) for column in data) if isinstance(data, tuple) else data.to(device)
 
 
+def first_not_finite(data: Any) -> int | None:
+    """The first row with a number that is NaN or infinite; None if there is none.
+
+    Only tensors are looked at. Bytes that are still in a file are finite, and not read for it.
+    """
+    found = []
+    for tensor in (tensor for column in _columns(data) for tensor in _tensors(column)):
+        if tensor.is_floating_point() and tensor.numel() and tensor.shape[:1] == (count(data),):
+            for start, piece in enumerate(tensor.split(ROWS)):
+                least, largest = torch.aminmax(piece)  # NaN if there is one
+                if not (least.isfinite() & largest.isfinite()):
+                    rows = piece.isfinite().flatten(1).all(1) if piece.dim() > 1 else piece.isfinite()
+                    found.append(start * ROWS + int(rows.logical_not().nonzero()[0]))
+                    break
+    return min(found, default=None)
+
+
 def checksums(data: Any) -> list[int]:
-    """A checksum of three rows of each tensor, by which a run knows its data again."""
+    """A checksum of all rows for each tensor of the data, the same on every device."""
+    found: list[int] = []
+    for column in _columns(data):
+        if isinstance(column, Tensor):
+            found.append(checksum(column))
+        else:  # some rows at a time, because all of them may be larger than memory
+            whole: list[int] = []
+            for rows in torch.arange(len(column)).split(ROWS):
+                parts = list(_tensors(column[rows]))
+                whole = [checksum(part, before) for part, before in zip(parts, whole or [0] * len(parts))]
+            found += whole
+    return found
+
+
+def checksum(value: Tensor | np.ndarray, before: int = 0) -> int:
+    """CRC-32 of the numbers in their order, continued from a checksum before."""
+    if isinstance(value, np.ndarray):
+        return zlib.crc32(np.ascontiguousarray(value).tobytes(), before)
+    for piece in pieces(value):
+        before = zlib.crc32(piece, before)
+    return before
+
+
+def checksums_of_sample(data: Any) -> list[int]:
+    """The checksum of three rows of each tensor, by which versions up to 0.2 knew the data again."""
     rows = [0, count(data) // 2, count(data) - 1]
     columns = [getattr(column, "x", column) for column in _columns(data)]  # of Images, the pixels
-    return [zlib.crc32(column[rows].detach().cpu().contiguous().numpy().tobytes()) for column in columns]
+    return [checksum(column[rows]) for column in columns]
 
 
 def _columns(data: Any) -> tuple[Any, ...]:
     return data if isinstance(data, tuple) else (data,)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors of a value, and of what it is made of."""
+    if isinstance(value, Tensor):
+        yield value
+    else:
+        parts = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+        for part in parts.values():
+            if isinstance(part, Tensor | dict):
+                yield from _tensors(part)

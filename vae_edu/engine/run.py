@@ -13,14 +13,17 @@ import torch
 from torch import Tensor, nn
 
 import vae_edu
-from vae_edu.engine import resume, rows
-from vae_edu.engine.arguments import whole_number
+from vae_edu.engine import rows
+from vae_edu.engine.arguments import as_number, positive_number, whole_number
 from vae_edu.engine.distributed import add_up, own_seed, rank
+from vae_edu.engine.identity import describe, of_function
 from vae_edu.engine.interrupts import stop_between_steps
 from vae_edu.engine.memory import reuse_freed_memory
+from vae_edu.engine.precision import check_precision
 from vae_edu.engine.progress import progress_bar
-from vae_edu.engine.randomness import mixed_seed, random_stream
-from vae_edu.engine.step import Loss, Step, evaluate, evaluation_mode
+from vae_edu.engine.randomness import give_way, mixed_seed, random_stream
+from vae_edu.engine.resume import RunFile
+from vae_edu.engine.step import Loss, Step, check_model, check_rows, evaluate, evaluation_mode
 
 
 @dataclass
@@ -53,7 +56,9 @@ class Options:
         device: Where to train, `vae_edu.device()` by default. Model and data are moved there once.
         unit: Of the losses, for the progress bar and for figures.
         checkpoint: A file, written after every epoch and on Ctrl-C. If it exists already, training goes on
-            from it, bit for bit as if it had never stopped.
+            from it, bit for bit as if it had never stopped, and says so in a line. Model, data, settings, and
+            the loss's name and arguments must be the same; what a lambda or a local function does cannot be
+            compared. `watch` may be another one.
         progress: Whether to show a progress bar with the losses.
         capture: Whether to record a step as a CUDA graph if that is possible (`vae_edu.engine.capture`).
             Nothing can be checked inside a graph, so the loss first goes over all data once.
@@ -74,8 +79,8 @@ class Options:
             raise TypeError(
                 f"fit has no option {unknown[0]!r}: besides its arguments it takes {', '.join(names)}."
             )
-        _above_0("eps", options.get("eps", cls.eps), "1e-8")
-        return cls(**options)
+        eps = positive_number("eps", options.get("eps", cls.eps), "1e-8")
+        return cls(**{**options, "eps": eps})
 
 
 class Run:
@@ -110,32 +115,39 @@ class Run:
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.seed = whole_number("seed", seed, 0)
         self.loss, self.lr, self.watch = loss, lr, watch
+        first_rate = self._rate(0.0)
         rows.check(data)
         if held_out is not None:
-            rows.check(held_out)
-        if not any(weight.requires_grad for weight in model.parameters()):
-            raise ValueError("the model has no weights to train: every parameter is frozen.")
+            rows.check(held_out, "the held-out data")
+        check_model(model, loss, watch)
+        check_precision(model, data, held_out)
         reuse_freed_memory()
         self.device = vae_edu.device(self.options.device)
         self.model, self.data = model.to(self.device).train(), rows.to(self.device, data)
         self.held_out = None if held_out is None else rows.to(self.device, held_out)
         self.take_step = Step(self.model, loss, self.data, eps=self.options.eps, capture=self.options.capture)
         self.history, self.images = History(self.options.unit), rows.count(data)
-        self.steps = math.ceil(self.images / batch_size)  # in an epoch
+        self.steps = math.ceil(self.images / self.batch_size)  # in an epoch
         self.unread: list[Tensor] = []  # losses that may still be on their way from a GPU
-        self.settings = {"batch_size": self.batch_size, "lr": _rate(lr, 0.0), "seed": self.seed}
-        if self.options.eps != Options.eps:  # a checkpoint of an older version has none
-            self.settings["eps"] = self.options.eps
-        self.settings |= resume.describe(self.model, self.data, self.held_out)
+        self.file: RunFile | None = None
+        if self.options.checkpoint is not None:
+            settings = {"batch_size": self.batch_size, "lr": first_rate, "seed": self.seed}
+            settings |= {"eps": self.options.eps} | describe(self.model, loss, self.data, self.held_out)
+            self.file = RunFile(self.options.checkpoint, self.model, self.take_step.optimizer, settings)
 
     def __enter__(self) -> "Run":
         with ExitStack() as stack:
             stack.enter_context(random_stream(own_seed(self.seed)))
             self.stop = stack.enter_context(stop_between_steps())
             last = self.epochs_in_all * self.steps
-            optimizer, path = self.take_step.optimizer, self.options.checkpoint
-            resume.resume(path, self.model, optimizer, self.history, self.settings, last)
+            if self.file:
+                self.file.resume(self.history, last, self.steps, self._rate)
             self.done = len(self.history.steps)
+            self._say_where_it_goes_on(last)
+            if self.done < last:
+                check_rows(self.model, self.loss, self.data, self.seed)
+                if self.held_out is not None:
+                    check_rows(self.model, self.loss, self.held_out, self.seed, "the held-out data")
             if self.take_step.captured and self.done < last:
                 evaluate(self.model, self.loss, self.data)  # a graph cannot check the images, so do it here
             shown = self.options.progress and rank() == 0
@@ -154,6 +166,17 @@ class Run:
                 "the model keeps what it learned."
             )
 
+    def _say_where_it_goes_on(self, last: int) -> None:
+        """One line on what the checkpoint held, if it held anything."""
+        if not self.done or rank() > 0:
+            return
+        path, epochs = self.options.checkpoint, self.epochs_in_all
+        if self.done == last:
+            print(f"{path} has all {epochs} epochs already; nothing was trained.")
+        else:
+            loss = "" if of_function(self.loss) else ", with a loss that cannot be compared with the file's"
+            print(f"Training goes on at epoch {self.done // self.steps + 1} of {epochs} from {path}{loss}.")
+
     def epochs(self) -> Iterator[int]:
         """The epochs that are left to do, until somebody stops the run."""
         for epoch in range(self.done // self.steps, self.epochs_in_all):
@@ -165,18 +188,20 @@ class Run:
         """The rows (b,) of each batch that is left of an epoch, every image once, in a new order."""
         generator = torch.Generator().manual_seed(mixed_seed(self.seed, epoch))
         order = torch.randperm(self.images, generator=generator).to(self.device)
-        for batch in order.split(self.batch_size)[self.done % self.steps :]:
+        for batch in order.split(min(self.batch_size, self.images))[self.done % self.steps :]:
             yield batch
             if self._stopped():
                 return
 
     def step(self, batch: Tensor) -> None:
         """Take one step of Adam on the mean loss of these rows (b,) of the data, and record the loss."""
-        self.unread.append(self.take_step(batch, _rate(self.lr, self.done / self.steps)))
+        self.rate = self._rate(self.done / self.steps)
+        self.unread.append(self.take_step(batch, self.rate))
         self.done += 1
         if self.device.type == "cpu":  # reading a loss there costs nothing
             self._read_losses()
         self.bar.update()
+        give_way()
 
     def end_of_epoch(self) -> None:
         """Record the epoch's losses, call `watch`, write the checkpoint; raise if a number is not finite."""
@@ -190,8 +215,16 @@ class Run:
         if whole and self.watch is not None:
             with random_stream(self.seed), evaluation_mode(self.model):
                 self.watch(self.model, history)
+            for values in history.watched.values():
+                values[:] = map(as_number, values)
         history.interrupted = self._stopped()
-        resume.save(self.options.checkpoint, self.model, self.take_step.optimizer, history, self.settings)
+        if self.file:
+            self.file.save(history, self.rate)
+
+    def _rate(self, epoch: float) -> float:
+        """lr after so many epochs, which must be a number above 0."""
+        lr = self.lr(epoch) if callable(self.lr) else self.lr
+        return positive_number("lr", lr, "1e-3")
 
     def _stopped(self) -> bool:
         """Whether Ctrl-C was pressed, in any process."""
@@ -229,14 +262,3 @@ class Run:
                 f"(epoch {(self.done - 1) // self.steps}): "
                 "lower lr, or look for a square root, a log or a division at 0 in the loss."
             )
-
-
-def _rate(lr: float | Callable[[float], float], epoch: float) -> float:
-    """lr after so many epochs, which must be a number above 0."""
-    return _above_0("lr", lr(epoch) if callable(lr) else lr, "1e-3")
-
-
-def _above_0(name: str, value: Any, start: str) -> float:
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
-    return float(value)

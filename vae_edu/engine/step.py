@@ -1,14 +1,17 @@
 """One step of training: the mean loss of some images, its gradient, and Adam."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from vae_edu import device
 from vae_edu.engine import rows as data_rows
+from vae_edu.engine.arguments import shortened
 from vae_edu.engine.capture import Captured
 from vae_edu.engine.distributed import (
     add_up,
@@ -100,6 +103,7 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
         ValueError: If the data are empty, or no data.
     """
     data_rows.check(data)
+    _check_module(model)
     weight = next(model.parameters(), None)
     where = device() if weight is None else weight.device
     data, total = data_rows.to(where, data), 0.0
@@ -121,11 +125,53 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
+def check_model(model: Any, loss: Any, watch: Any) -> None:
+    """Check what `fit` is to train, minimize and call. Raises ValueError, in one sentence."""
+    _check_module(model)
+    for name, function in {"loss": loss, "watch": watch}.items():
+        if not callable(function) and (name == "loss" or function is not None):
+            raise ValueError(f"{name} = {shortened(function)} is no function: see the arguments of `fit`.")
+    weights = list(model.parameters())
+    if any(isinstance(weight, UninitializedParameter) for weight in weights):
+        raise ValueError(
+            "the model has lazy layers without weights yet: call it once on a batch, then fit it."
+        )
+    if any(weight.is_meta for weight in weights):
+        raise ValueError('the model is on the device "meta", without values: build it on a real device.')
+    if not any(weight.requires_grad for weight in weights):
+        raise ValueError("the model has no weights to train: every parameter is frozen.")
+
+
+def _check_module(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        kind = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise ValueError(f"the model is {kind}: give a torch.nn.Module, such as a VAE.")
+
+
+def check_rows(model: nn.Module, loss: Loss, data: Any, seed: int, what: str = "the data") -> None:
+    """Check that data are finite, or that the loss is for the first image that is not.
+
+    Some losses leave out what is missing, so they are asked.
+
+    Raises:
+        ValueError: With the image, if the loss cannot take it.
+    """
+    if (image := data_rows.first_not_finite(data)) is None:
+        return
+    try:
+        one = torch.tensor([image], device=next(model.parameters()).device)
+        if math.isfinite(evaluate(model, loss, data_rows.take(data, one), seed=seed)):
+            return
+    except (ValueError, FloatingPointError):
+        pass
+    raise ValueError(f"image {image} of {what} holds NaN or infinity: remove it, or repair its pixels.")
+
+
 def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
     """loss(model, batch), checked to be one value an image: (B,).
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If it is anything else, or if the loss cannot take data of this kind.
         FloatingPointError: If the parameters of a distribution overflow.
     """
     try:
@@ -136,6 +182,10 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
         raise FloatingPointError(
             "the loss has a distribution whose parameters are not finite, or a variance of 0: lower lr."
         ) from error
+    except (AttributeError, TypeError, RuntimeError, NotImplementedError) as error:
+        if (advice := _advice(batch, error)) is None:
+            raise
+        raise ValueError(f"the loss cannot take {advice}. It says: {str(error).splitlines()[0]}") from error
     images = data_rows.count(batch)
     if not isinstance(value, Tensor) or value.shape != (images,):
         shape = f"the shape {tuple(value.shape)}" if isinstance(value, Tensor) else None
@@ -144,6 +194,19 @@ def per_image(loss: Loss, model: nn.Module, batch: Any) -> Tensor:
             "return one value each, summed over pixels and latents; `fit` takes the mean."
         )
     return value
+
+
+def _advice(batch: Any, error: Exception) -> str | None:
+    """What to do if a loss fails because of the kind of the data; None if it fails for another reason."""
+    kind = type(batch).__name__
+    if not isinstance(batch, Tensor):
+        hint = "give .x, the images alone" if hasattr(batch, "x") else "give the images alone"
+        return (
+            f"data of the kind {kind}: {hint}, or a loss that takes it apart" if kind in str(error) else None
+        )
+    if batch.is_floating_point():
+        return None
+    return f"images of {batch.dtype}: give floats, x.float(), or x.float() / 255 for bytes"
 
 
 def _sum_of_share(loss: Loss, model: nn.Module, data: Any, rows: Tensor) -> Tensor:
