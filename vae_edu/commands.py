@@ -5,6 +5,7 @@ import math
 import os
 import shlex
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, fields, replace
 from functools import partial
 from itertools import pairwise
@@ -54,18 +55,19 @@ def train(options: Train) -> int:
         _check_room_to_train(options, x.shape[1:])
         vae = _new_vae(options, x.shape[1:])
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
-        history = fit(
-            vae,
-            partial(loss, beta=options.beta),
-            x,
-            options.epochs,
-            held_out=test,
-            batch_size=options.batch_size,
-            lr=options.lr,
-            seed=options.seed,
-            device=options.device,
-            checkpoint=options.out,
-        )
+        with redirect_stdout(sys.stderr):  # what is said on the way is no result
+            history = fit(
+                vae,
+                partial(loss, beta=options.beta),
+                x,
+                options.epochs,
+                held_out=test,
+                batch_size=options.batch_size,
+                lr=options.lr,
+                seed=options.seed,
+                device=options.device,
+                checkpoint=options.out,
+            )
         if distributed.rank() == 0 and history.interrupted:
             print(
                 f"python -m vae_edu train --resume --out {shlex.quote(options.out)} goes on.", file=sys.stderr
@@ -179,7 +181,9 @@ def reproduce(options: Reproduce) -> int:
     _check_alike(torch.Size(vae.image_shape), test)
     epochs, seed = vae.about["epochs"], vae.about["seed"]
     print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
-    if paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out).interrupted:
+    with redirect_stdout(sys.stderr):  # which is for the result alone
+        history = paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out)
+    if history.interrupted:
         goes_on = "Nothing is kept without --out."
         if options.out:
             out = shlex.quote(options.out)
