@@ -2,10 +2,13 @@
 
 import itertools
 import math
+import time
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from vae_edu import device
 from vae_edu.elbo import negative_elbo
@@ -225,3 +228,112 @@ def test_files_that_hold_no_vae(tmp_path):
         reason = "its weights do not fit its architecture|it holds no weights|about is a int"
         with pytest.raises(ValueError, match=f"is damaged: ({reason})"):
             VAE.load(path)
+
+
+@pytest.mark.parametrize("hidden", [[10**6, 10**6], [1] * 20_000, [10**15]])
+def test_an_absurd_architecture_is_refused_before_it_is_built(tmp_path, hidden):
+    """The first would take 8 TB."""
+    path, vae = tmp_path / "a.pt", VAE((1, 4, 4), 2)
+    right = checkpoint.contents_of(vae)
+    checkpoint.save(path, {**right, "architecture": {**vae.architecture, "hidden": hidden}})
+    before = time.process_time()
+    with pytest.raises(ValueError, match="is damaged: its weights do not fit its architecture"):
+        VAE.load(path)
+    assert time.process_time() - before < 0.5
+
+
+WRONG_WEIGHTS = {
+    "NaN": lambda w: torch.full_like(w, math.nan),
+    "infinity": lambda w: torch.full_like(w, math.inf),
+    "int": torch.Tensor.long,
+    "bool": torch.Tensor.bool,
+    "complex": lambda w: w + 0j,
+    "another type": torch.Tensor.double,
+    "sparse": torch.Tensor.to_sparse,
+    "a list": torch.Tensor.tolist,
+    "an expanded number": lambda w: torch.zeros(1).expand(w.shape),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_WEIGHTS)
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_weights_that_are_none_are_refused(tmp_path, kind, where):
+    path, vae = tmp_path / "a.pt", VAE((1, 4, 4), 2, device="cpu")
+    contents = checkpoint.contents_of(vae)
+    checkpoint.save(path, contents)
+    saved = torch.load(path, weights_only=True)
+    name = [*saved["model"]][0 if where == "first" else -1]
+    saved["model"][name] = WRONG_WEIGHTS[kind](saved["model"][name])
+    torch.save(saved, path)
+    with pytest.raises(ValueError, match="is damaged: ") as caught:
+        VAE.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("about", [5, "text", [1], {"data": 5}, {"binarize": 1}, {"seed": "1"}, {3: 4}])
+def test_a_wrong_about_is_refused_when_saved_and_when_loaded(tmp_path, about):
+    path, vae = tmp_path / "a.pt", VAE((1, 4, 4), 2)
+    vae.save(path)
+    saved = torch.load(path, weights_only=True)
+    torch.save({**saved, "about": about}, path)
+    with pytest.raises(ValueError, match="is damaged: about"):
+        VAE.load(path)
+    vae.about = about
+    with pytest.raises(ValueError, match="about"):
+        vae.save(tmp_path / "b.pt")
+    assert not (tmp_path / "b.pt").exists()
+
+
+def test_nothing_about_a_model_is_an_empty_dict(tmp_path):
+    vae = VAE((1, 4, 4), 2)
+    vae.about = None
+    vae.save(tmp_path / "a.pt")
+    assert VAE.load(tmp_path / "a.pt").about == {}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_parametrized_vae_is_loaded_as_a_plain_one(tmp_path, training):
+    vae, x = VAE((1, 4, 4), 2, hidden=(5,)), images("gaussian", 20, 1, 4, 4)
+    weight_norm(vae.encoder[1])
+    spectral_norm(vae.decoder[0])
+    if training:
+        fit(vae, negative_elbo, x, 2, checkpoint=tmp_path / "a.pt", progress=False)
+    else:
+        vae.save(tmp_path / "a.pt")
+    again = VAE.load(tmp_path / "a.pt")
+    vae.eval()
+    torch.testing.assert_close(again.encode(x).mean, vae.encode(x).mean, rtol=0, atol=1e-6)
+    z = torch.ones(3, 2).to(device())
+    torch.testing.assert_close(again.decode(z).mean, vae.decode(z).mean, rtol=0, atol=1e-3)
+
+
+def test_a_compiled_vae_is_loaded_as_a_plain_one(tmp_path):
+    vae, x = torch.compile(VAE((1, 4, 4), 2, hidden=(5,)), backend="eager"), images("gaussian", 20, 1, 4, 4)
+    fit(vae, negative_elbo, x, 2, checkpoint=tmp_path / "a.pt", progress=False)
+    assert torch.equal(VAE.load(tmp_path / "a.pt").encode(x).mean, vae.encode(x).mean)
+    vae.encoder = torch.compile(vae.encoder, backend="eager")
+    vae.save(tmp_path / "b.pt")
+    assert torch.equal(VAE.load(tmp_path / "b.pt").encode(x).mean, vae.encode(x).mean)
+
+
+def test_a_vae_that_could_not_be_loaded_is_not_saved(tmp_path):
+    vae = VAE((1, 4, 4), 2)
+    vae.decoder = torch.nn.Linear(2, 16)
+    with pytest.raises(ValueError, match="its weights do not fit its architecture"):
+        vae.save(tmp_path / "a.pt")
+    assert not (tmp_path / "a.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "width", [np.int64(7), torch.tensor(7), [np.int32(7)], np.array([7]), torch.tensor([7])]
+)
+def test_widths_of_any_kind(width):
+    vae = VAE((1, 4, 4), np.int64(2), hidden=width, min_sigma=np.float32(0.5))
+    assert vae.architecture["hidden"] == [7]
+    assert vae.architecture["min_sigma"] == 0.5
+
+
+@pytest.mark.parametrize("hidden", [0, (7, 0), -1, 2.5, "400", True, [None]])
+def test_widths_that_are_none(hidden):
+    with pytest.raises(ValueError, match=r"hidden = .* must be a whole number"):
+        VAE((1, 4, 4), 2, hidden=hidden)
