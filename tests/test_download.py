@@ -138,7 +138,7 @@ def test_no_network(server, monkeypatch):
 def test_a_folder_one_level_off(server, monkeypatch, tmp_path):
     """VAE_EDU_DATA names the folder of the files themselves, or one too far up: said before any download."""
     use(monkeypatch, server, "good")
-    own = tmp_path / "sets" / "mnist"
+    own = tmp_path / "data" / "mnist"  # a name that images in an archive may have
     own.mkdir(parents=True)
     for name, content in CONTENT.items():
         (own / f"{name}.gz").write_bytes(content)

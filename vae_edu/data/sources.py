@@ -97,17 +97,17 @@ def _own_folder(name: str) -> Path | None:
     known = [path for path in contents(root) if path.name.lower().replace("-", "_") in _spellings(name)]
     if known:
         return min(known, key=lambda path: path.name != name)
+    deeper = [path for path in contents(root) if path.is_dir() and (path / name).is_dir()]
+    if deeper:
+        raise DatasetError(
+            f"VAE_EDU_DATA={root} has no {name}/, but {deeper[0]} has: set VAE_EDU_DATA={deeper[0]}."
+        )
     here = [path for path in contents(root) if role_of(path.name)]
     if here or root.name.lower() in _spellings(name):
         above = root.parent if root.name.lower() in _spellings(name) else "the folder above"
         raise DatasetError(
             f"VAE_EDU_DATA={root} has no folder {name}, as it should: set VAE_EDU_DATA={above}, so that "
             f"$VAE_EDU_DATA/{name} has the files, or use load_images('{root}')."
-        )
-    deeper = [path for path in contents(root) if path.is_dir() and (path / name).is_dir()]
-    if deeper:
-        raise DatasetError(
-            f"VAE_EDU_DATA={root} has no {name}/, but {deeper[0]} has: set VAE_EDU_DATA={deeper[0]}."
         )
     return None
 
