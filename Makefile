@@ -69,7 +69,7 @@ $(READY): pyproject.toml constraints.txt
 		if [ "$$(uname -s)" != Linux ] || nvidia-smi -L 2>/dev/null | grep -q '^GPU ' \
 			|| $(BIN)/python -m pip config list | grep -Eq '[.](index-url|no-index)='; then build=cuda; fi; \
 	fi; \
-	[ $$build = cuda ] || $(PIP_INSTALL) --retries 1 --no-deps torch \
+	[ $$build = cuda ] || $(PIP_INSTALL) --quiet --retries 1 --no-deps torch \
 		--index-url https://download.pytorch.org/whl/$$build || { \
 		echo "download.pytorch.org has no $$build build of PyTorch for this machine, or cannot be reached."; \
 		[ $$build = cpu ] && echo "So pip takes the one from its own index, on Linux 5 GB with CUDA."; }

@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from vae_edu import streams
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 
 FOLDER = Path(__file__).resolve().parent
@@ -232,4 +233,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with streams.any_encoding():
+        sys.exit(main())

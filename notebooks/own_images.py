@@ -2,7 +2,7 @@
 
 from torch import Tensor, linalg
 
-from vae_edu.data import Images, binarize, load_images
+from vae_edu.data import Images, load_images
 from vae_edu.probe import class_count
 
 FEWEST = {"train": 100, "test": 20}  # images
@@ -50,8 +50,8 @@ def _check_pixels(x: Tensor) -> None:
     some = x[:: max(1, len(x) // 100)].flatten(1).double()
     if linalg.matrix_rank(some - some.mean(0)) < FEWEST_DIRECTIONS:
         raise ValueError("the images are all alike, or nearly: the lessons need images that differ.")
-    pixels = binarize(x)
-    if (pixels == pixels[0]).all():
+    black = x >= 0.5
+    if (black == black[0]).all():
         raise ValueError(
             f"pixels go from {x.min():.2g} to {x.max():.2g}: in black and white, with black from 0.5 on, "
             "all images are alike; scale them to 0 to 1."

@@ -245,3 +245,19 @@ def test_images_without_labels():
     assert images.shrink(2).to("cpu").labels is None
     with pytest.raises(ValueError, match="have no labels, and this needs them"):
         _ = images.known_labels
+
+
+@pytest.mark.parametrize(
+    ("shape", "shrunk"),
+    [((28, 28), (14, 14)), ((8, 8), (8, 8)), ((7, 5), (7, 5)), ((29, 31), (13, 14)), ((100, 10), (14, 1))],
+)
+def test_images_of_any_size_shrink_to_a_side(shape, shrunk):
+    images = Images(torch.rand(3, 1, *shape), torch.arange(3))
+    small = images.shrink_to(14)
+    assert small.x.shape[2:] == shrunk
+    assert torch.equal(small.labels, images.labels)
+    assert (small.x.mean() - images.x.mean()).abs() < 0.02
+    if shape == (28, 28):
+        assert torch.equal(small.x, images.shrink().x)
+    with pytest.raises(ValueError, match="side = 0"):
+        images.shrink_to(0)

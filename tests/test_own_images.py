@@ -484,7 +484,15 @@ def hidden_copies(folder):
     (folder / "train-images.npy").mkdir()  # a folder with a file's name
 
 
+def folders_of_splits(folder):
+    for part, images, labels in (("train", BYTES, LABELS), ("test", 255 - BYTES, 9 - LABELS)):
+        (folder / part).mkdir()
+        np.save(folder / part / "images.npy", images)
+        np.save(folder / part / "labels.npy", labels)
+
+
 LAYOUTS = {
+    "a folder for each split": folders_of_splits,
     "as MNIST": four_idx,
     "with dots": lambda folder: four_idx(folder, "{}-{}.idx{}-ubyte"),
     "with underscores": lambda folder: four_idx(folder, "{}_{}_idx{}_ubyte"),
@@ -633,6 +641,7 @@ HOSTILE = {
     ),
     "a folder of texts": (folder_of("a.csv", text), ["only a.csv", "a folder of pictures"]),
     "a packed folder": (folder_of("a.zip", text), ["only a.zip", "unpack"]),
+    "a dangling link that matters to nobody": (folder_of("latest.log", link), ["only latest.log"]),
     "labels alone": (
         folder_of("train-labels.npy", lambda path: np.save(path, LABELS)),
         ["has no train-images"],

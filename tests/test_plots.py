@@ -123,6 +123,18 @@ def test_codes_draw_every_point_as_its_digit():
     assert ax.get_aspect() == 1
 
 
+def test_codes_of_many_labels_or_of_none():
+    z, labels = torch.randn(30, 2), torch.arange(30) + 1
+    sizes = {
+        label: part.get_sizes()[0] for label, part in zip(labels.tolist(), plots.codes(z, labels).collections)
+    }
+    assert len(sizes) == 30
+    assert sizes[26] == 2 * sizes[9]  # two digits, each as large as one
+    (dots,) = plots.codes(z, None).collections
+    assert torch.equal(torch.from_numpy(dots.get_offsets().data).float(), z)
+    plt.close("all")
+
+
 def peaked_density(grid, at):
     square = grid.nodes().reshape(*grid.shape, 2)
     return torch.exp(-0.5 * ((square - torch.tensor(at)) / 0.2).square().sum(-1))

@@ -104,3 +104,12 @@ def test_label_curve_rises():
     assert curve["pixels"].shape == (2, 2)
     few, many = curve["pixels"].mean(1)
     assert 0.25 < few < many - 0.2
+
+
+def test_labels_that_count_no_classes_are_refused():
+    assert probe.class_count(torch.tensor([1, 26, 3])) == 27
+    for labels in ([-1, 1], [3, 100_000]):
+        with pytest.raises(
+            ValueError, match=f"labels go from {labels[0]} to {labels[1]}: number the classes"
+        ):
+            probe.class_count(torch.tensor(labels))

@@ -61,7 +61,7 @@ def make(tmp_path):
 
 
 def torch_from(build):
-    return f"--retries 1 --no-deps torch --index-url https://download.pytorch.org/whl/{build}"
+    return f"--quiet --retries 1 --no-deps torch --index-url https://download.pytorch.org/whl/{build}"
 
 
 REST = "-e .[lessons]"

@@ -90,7 +90,7 @@ def images():
 
 
 @contextmanager
-def refused(match=""):
+def refused(match=None):
     """Inside, a ValueError: one sentence, not long, that names a way out."""
     with pytest.raises(ValueError, match=match) as error:
         yield

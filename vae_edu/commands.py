@@ -5,6 +5,7 @@ import math
 import os
 import shlex
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, fields, replace
 from functools import partial
 from itertools import pairwise
@@ -27,6 +28,7 @@ from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
 from vae_edu.engine.chunks import chunk_sizes
+from vae_edu.engine.interrupts import exit_code
 from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
@@ -54,25 +56,26 @@ def train(options: Train) -> int:
         _check_room_to_train(options, x.shape[1:])
         vae = _new_vae(options, x.shape[1:])
         loss = negative_elbo_of_binarized if options.binarize == "stochastic" else negative_elbo
-        history = fit(
-            vae,
-            partial(loss, beta=options.beta),
-            x,
-            options.epochs,
-            held_out=test,
-            batch_size=options.batch_size,
-            lr=options.lr,
-            seed=options.seed,
-            device=options.device,
-            checkpoint=options.out,
-        )
+        with redirect_stdout(sys.stderr):  # what is said on the way is no result
+            history = fit(
+                vae,
+                partial(loss, beta=options.beta),
+                x,
+                options.epochs,
+                held_out=test,
+                batch_size=options.batch_size,
+                lr=options.lr,
+                seed=options.seed,
+                device=options.device,
+                checkpoint=options.out,
+            )
         if distributed.rank() == 0 and history.interrupted:
             print(
                 f"python -m vae_edu train --resume --out {shlex.quote(options.out)} goes on.", file=sys.stderr
             )
         elif distributed.rank() == 0:
             print(f"{_bound_in_words(vae, test)}: {options.out}")
-    return 130 if history.interrupted else 0
+    return exit_code() if history.interrupted else 0
 
 
 def with_saved_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -179,13 +182,15 @@ def reproduce(options: Reproduce) -> int:
     _check_alike(torch.Size(vae.image_shape), test)
     epochs, seed = vae.about["epochs"], vae.about["seed"]
     print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
-    if paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out).interrupted:
+    with redirect_stdout(sys.stderr):  # which is for the result alone
+        history = paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out)
+    if history.interrupted:
         goes_on = "Nothing is kept without --out."
         if options.out:
             out = shlex.quote(options.out)
             goes_on = f"python -m vae_edu reproduce iwae --k {options.k} --resume --out {out} goes on."
         print(goes_on, file=sys.stderr)
-        return 130
+        return exit_code()
     run: dict[str, Any] = {
         "command": _command(options, source, epochs, seed),
         "data": source["name"],

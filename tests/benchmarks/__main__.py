@@ -16,6 +16,7 @@ import torch
 import vae_edu
 from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, machine
+from vae_edu import streams
 
 README = Path(__file__).parents[2] / "README.md"
 OTHERS = ("DataLoader", "kernel by kernel", "pythae")
@@ -85,4 +86,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with streams.any_encoding():
+        sys.exit(main())

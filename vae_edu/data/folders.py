@@ -1,10 +1,11 @@
 """Which array files a folder has: the four of MNIST, in the layouts of the usual archives, or .npy files."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from vae_edu.data.errors import DatasetError
-from vae_edu.data.names import Role, role_of, set_of
+from vae_edu.data.names import PARTS, Role, role_of, set_of
 from vae_edu.data.paths import contents, kind_of
 from vae_edu.data.splits import Part
 
@@ -54,12 +55,14 @@ def _parts(files: dict[Role, Path]) -> dict[Part, Files]:
 
 def _candidates(folder: Path, depth: int = DEPTH) -> list[tuple[Path, Role, Path]]:
     """Array files with their roles, and the folder that counts as theirs."""
-    found = []
-    for path in contents(folder):
+    found: list[tuple[Path, Role, Path]] = []
+    for path in contents(folder) if depth else ():
         role = role_of(path.name)
-        if kind_of(path) == "folder" and depth > 1:
-            inner = _candidates(path, depth - 1)
-            found += [(file, known, folder if role else home) for file, known, home in inner]
+        if os.path.isdir(path):
+            part = PARTS.get(path.name.lower())
+            for file, known, home in _candidates(path, depth - 1):
+                named = known._replace(part=part) if part and known.part is None else known
+                found.append((file, named, folder if role or part else home))
         elif role and _is_array(path) and kind_of(path) == "file":
             found.append((path, role, folder))
     return found

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,7 +185,7 @@ def is_picture(path: Path) -> bool:
 def _look_into(folder: Path) -> tuple[list[Path], list[Path]]:
     """The pictures right in a folder, and the folders in it that have pictures at any depth."""
     entries = contents(folder)
-    inner = [path for path in entries if path.is_dir() and _all_pictures(path)]
+    inner = [path for path in entries if os.path.isdir(path) and _all_pictures(path)]
     return [path for path in entries if is_picture(path)], inner
 
 
@@ -207,13 +208,14 @@ def _all_pictures(folder: Path, above: frozenset[Path] = frozenset()) -> list[Pa
         return []
     found = []
     for path in contents(folder):
-        if path.is_dir():
+        if os.path.isdir(path):
             found += _all_pictures(path, above | {real})
         elif is_picture(path):
             found.append(path)
     return found
 
 
+@cache
 def _endings() -> set[str]:
     from PIL import Image
 

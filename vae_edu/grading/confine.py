@@ -159,8 +159,8 @@ def limit(seconds: int, most: int) -> None:
         (resource.RLIMIT_NPROC, 32),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, most = resource.getrlimit(kind)
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
 
 
