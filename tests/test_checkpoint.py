@@ -254,3 +254,19 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         checkpoints.load(tmp_path / "pipe")
     with pytest.raises(ValueError, match="a device or a pipe"):
         checkpoints.save(tmp_path / "pipe", {})
+
+
+def test_a_part_that_claims_to_be_a_folder_is_refused(tmp_path):
+    """PyTorch would read no bytes for it, and give what is in memory; its checksum still fits."""
+    path = tmp_path / "a.pt"
+    small(path)
+    whole, place = bytearray(path.read_bytes()), 0
+    parts = 0
+    while (place := whole.find(b"PK\x01\x02", place)) >= 0:
+        flipped = bytearray(whole)
+        flipped[place + 38] ^= 0x10  # the attributes of a file under DOS
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match="is damaged: a part has attributes"):
+            checkpoints.load(path)
+        place, parts = place + 1, parts + 1
+    assert parts > 10
