@@ -11,10 +11,12 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from tests.test_commands import write_digits
 from vae_edu.__main__ import main
@@ -51,6 +53,7 @@ def start(train, path):
     if process := os.fork():
         return process
     code = 1
+    tqdm.set_lock(threading.RLock())  # its own lock is shared by processes, and a killed one keeps it
     with contextlib.suppress(BaseException):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)

@@ -142,7 +142,7 @@ def test_no_bits_for_a_density_and_no_traceback_where_memory_ends(folder, tmp_pa
 
 
 def test_a_folder_is_no_model(tmp_path, capsys):
-    assert "directory" in line_of(capsys, main(["evaluate", str(tmp_path)])).lower()
+    assert "not a file" in line_of(capsys, main(["evaluate", str(tmp_path)]))
 
 
 def test_evaluate_by_other_routes(model, folder, capsys):

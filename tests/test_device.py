@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-import vae_edu
 from vae_edu import DeviceWarning, device
 from vae_edu.bayes import bayes_rule, log_posterior
 from vae_edu.elbo import derivation, elbo, gap
+from vae_edu.engine import devices
 from vae_edu.engine.precision import exact
 from vae_edu.generate import generate
 from vae_edu.grid import Grid
@@ -38,9 +38,9 @@ def broken_gpu(monkeypatch):
     monkeypatch.delenv("VAE_EDU_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "ones", no_kernels)
-    vae_edu._cuda_works.cache_clear()
+    devices._cuda_works.cache_clear()
     yield
-    vae_edu._cuda_works.cache_clear()
+    devices._cuda_works.cache_clear()
 
 
 def test_a_gpu_that_cannot_be_used_gives_the_cpu_and_one_warning(broken_gpu):

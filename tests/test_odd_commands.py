@@ -209,7 +209,7 @@ def place(tmp_path, monkeypatch):
     save("history.pt", {"history": {"steps": torch.zeros(3)}})
     save("other.pt", {"model": {"a": torch.zeros(3)}, "architecture": {"layers": 3}, "about": {}})
     odd = VAE((1, 8, 8), 2, "bernoulli")
-    odd.about = {"data": 5, "binarize": [], "k": "1", "epochs": None, "options": {"hidden": {}, "lr": "fast"}}
+    odd.about = {"data": "nowhere", "options": {"hidden": {}, "lr": "fast"}}
     odd.save("odd.pt")
     Path("cut.pt").write_bytes(Path("model.pt").read_bytes()[:1000])
     return tmp_path

@@ -28,6 +28,7 @@ from vae_edu.edit import traverse
 from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
 from vae_edu.engine.chunks import chunk_sizes
+from vae_edu.engine.interrupts import exit_code
 from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
@@ -74,7 +75,7 @@ def train(options: Train) -> int:
             )
         elif distributed.rank() == 0:
             print(f"{_bound_in_words(vae, test)}: {options.out}")
-    return 130 if history.interrupted else 0
+    return exit_code() if history.interrupted else 0
 
 
 def with_saved_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def reproduce(options: Reproduce) -> int:
             out = shlex.quote(options.out)
             goes_on = f"python -m vae_edu reproduce iwae --k {options.k} --resume --out {out} goes on."
         print(goes_on, file=sys.stderr)
-        return 130
+        return exit_code()
     run: dict[str, Any] = {
         "command": _command(options, source, epochs, seed),
         "data": source["name"],

@@ -123,7 +123,8 @@ def check_images(model: LatentVariableModel, x: Tensor) -> torch.Size:
     z, p = check_model(model)
     code, shape = z.shape[1:], tuple(p.event_shape)
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.layout != torch.strided:
-        kind = f"a {x.layout} tensor of {x.dtype}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        sparse = "sparse " * (isinstance(x, Tensor) and x.layout != torch.strided)
+        kind = f"{sparse}{x.dtype} numbers" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise ValueError(
             f"x is {kind}: give a dense tensor of floating-point pixels, such as the x of Images."
         )

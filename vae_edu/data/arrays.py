@@ -144,7 +144,7 @@ def _array(data: Any) -> np.ndarray:
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise DatasetError(f"{WHAT} has masked pixels: give x.filled(0).")
     try:
-        return np.asarray(data.to_numpy() if hasattr(data, "to_numpy") else data)
+        return np.asarray(getattr(data, "to_numpy", lambda: data)())
     except Exception as error:  # lists of unequal lengths, and what other libraries raise
         raise DatasetError(
             f"{WHAT} cannot become an array ({one_line(error)}): give images of one shape, as arrays."

@@ -96,7 +96,7 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
 
     Args:
         x: Any shape, in [0, 1].
-        seed: Of the draw; by default nothing is drawn.
+        seed: Of the draw, the same on every device; by default nothing is drawn.
 
     Returns:
         Pixels of the shape, dtype and device of x.
@@ -113,8 +113,8 @@ def binarize(x: Tensor, seed: int | None = None) -> Tensor:
     if seed is None:
         pixels = (x >= 0.5).to(x.dtype)
     else:
-        generator = torch.Generator(x.device).manual_seed(whole_number("seed", seed, 0))
-        pixels = torch.bernoulli(x.float(), generator=generator).to(x.dtype)
+        generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+        pixels = torch.bernoulli(x.cpu().float(), generator=generator).to(x)  # the same on every device
     if x.numel():
         _look_at(x, pixels)
     return pixels

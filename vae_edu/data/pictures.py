@@ -247,7 +247,7 @@ def _check_sizes(folder: Path, paths: list[Path]) -> None:
     """See that all pictures have one size. Their headers say it, so this takes little time."""
     from PIL import Image
 
-    sizes: Counter[tuple[int, int]] = Counter()
+    sizes: Counter[tuple[int, ...]] = Counter()
     for path in paths:
         with suppress(Exception), Image.open(path) as image:  # what is broken is said later
             turned = image.getexif().get(ORIENTATION, 1) >= 5

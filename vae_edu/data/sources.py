@@ -181,7 +181,7 @@ def _from_file(path: Path, split: str, mapped: bool) -> Source:
 def _from_npz(path: Path, split: str) -> Source:
     names = names_in_npz(path)
     roles = {name: role_of(name) for name in names}
-    images = _one_each(
+    images: dict[Part, str] = _one_each(
         {name: role.part for name, role in roles.items() if role and role.kind == "images"}, path, names
     )
     labels = _one_each(

@@ -47,13 +47,14 @@ def positive_number(name: str, value: Any, start: str) -> float:
         ValueError: The value is not a number, not above 0, or not finite.
     """
     number = as_number(value)
-    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
-    if not real or not 0 < number < math.inf:
-        raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
     try:
-        return float(number)
+        real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+        positive = float(number) if real else math.nan
     except OverflowError as error:
         raise ValueError(f"{name} = {shortened(number)} is too large; {start} is a good start.") from error
+    if not 0 < positive < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
+    return positive
 
 
 def as_number(value: Any) -> Any:

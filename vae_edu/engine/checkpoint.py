@@ -187,6 +187,8 @@ def load(path: str | Path) -> dict:
     """
     path = _path(path)
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait
             raise OSError(errno.EINVAL, "it is not a file")
         _check_parts(path)

@@ -32,7 +32,7 @@ def _cuda_works() -> bool:
             f"PyTorch sees a GPU and cannot use it ({problem}), so everything runs on the CPU; install a "
             "PyTorch for this GPU and its driver, or set VAE_EDU_DEVICE=cpu.",
             DeviceWarning,
-            stacklevel=3,
+            stacklevel=4,  # from here: find, device, its caller
         )
     return torch.cuda.is_available() and not problem
 

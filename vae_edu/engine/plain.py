@@ -86,4 +86,4 @@ def pieces(tensor: Tensor) -> Iterator[memoryview]:
     """The bytes of a tensor in the order of its numbers, a piece at a time, from any device."""
     flat = tensor.detach().reshape(-1)
     for piece in flat.split(max(1, PIECE // tensor.element_size())):
-        yield memoryview(piece.cpu().contiguous().view(torch.uint8).numpy())
+        yield piece.cpu().contiguous().view(torch.uint8).numpy().data

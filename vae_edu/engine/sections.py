@@ -86,7 +86,7 @@ def history(saved: dict[str, Any], steps_of_an_epoch: int, held_out: bool) -> di
         right = isinstance(losses, list) and all(map(_is_number, losses))
         need(right, f"its losses, {name}, are no list of finite numbers")
     need(bool(steps), "it has no step")
-    epochs = len(recorded["steps"]) // steps_of_an_epoch
+    epochs = len(recorded["steps"] or []) // steps_of_an_epoch
     need(len(recorded["train"]) == epochs, f"it has {len(recorded['train'])} train losses of {epochs} epochs")
     expected = epochs if held_out else 0
     found = len(recorded["held_out"])
