@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import own_images
 from fingerprint import fingerprint
 
+from vae_edu import streams
 from vae_edu.data import default_name
 from vae_edu.data.download import SOURCES
 
@@ -182,4 +183,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with streams.any_encoding():
+        sys.exit(main())
