@@ -844,6 +844,10 @@ def test_two_trainings_with_one_checkpoint(tmp_path):
     fit(whole, squared, regression(), epochs=3)
     assert len(fit(parts, squared, regression(), epochs=3, checkpoint=own).train) == 3
     assert torch.equal(weights(whole), weights(parts))
+    path.unlink()
+    other.clear()
+    with pytest.raises(ValueError, match=r"learned is in \S+run-3\.pt;"):  # run-2.pt stays
+        fit(Noisy(), squared, regression(), epochs=3, watch=elsewhere, checkpoint=path)
     path.unlink()  # a file that is gone is written anew
     fit(
         Noisy(),
@@ -854,6 +858,18 @@ def test_two_trainings_with_one_checkpoint(tmp_path):
         checkpoint=path,
     )
     assert len(checkpoints.load(path)["history"]["train"]) == 2
+
+
+def test_ctrl_c_after_the_last_step_stops_nothing(tmp_path):
+    path, signals = tmp_path / "run.pt", []
+
+    def late(model, history):
+        if len(history.train) == 2:
+            signals.append(signal.raise_signal(signal.SIGINT))
+
+    assert not fit(Noisy(), squared, regression(), epochs=2, watch=late, checkpoint=path).interrupted
+    assert signals
+    assert checkpoints.load(path)["history"]["interrupted"] is False
 
 
 def test_threads_with_one_checkpoint(tmp_path):

@@ -1,8 +1,8 @@
 """What a training run needs to go on: `train.fit` writes it, and reads it when it is called again."""
 
-import os
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,7 @@ class RunFile:
         try:
             self.seen = checkpoint.save(self.path, contents, instead_of=self.seen)
         except checkpoint.Taken as error:
-            name = f"{self.path.stem}-{os.getpid()}-{threading.get_ident()}{self.path.suffix}"
-            own = self.path.with_name(name)
+            own = _new_file(self.path)
             checkpoint.save(own, contents)
             raise ValueError(
                 f"{self.path} was written by another training meanwhile: what this one learned is in {own}; "
@@ -145,6 +144,16 @@ class RunFile:
                 f"{self.path} belongs to another run ({', '.join(differ)} differ): {first}: "
                 f"{differ[first]}; use the same model, loss, data and settings, or name another checkpoint."
             )
+
+
+def _new_file(path: Path) -> Path:
+    """A file next to path that was not there: run-2.pt for run.pt, or run-3.pt."""
+    numbers = count(2)
+    while True:
+        new = path.with_name(f"{path.stem}-{next(numbers)}{path.suffix}")
+        with suppress(FileExistsError):
+            new.touch(exist_ok=False)
+            return new
 
 
 def _random_state(model: nn.Module) -> dict[str, Tensor]:

@@ -218,7 +218,8 @@ class Run:
             for values in history.watched.values():
                 if isinstance(values, list):
                     values[:] = map(as_number, values)
-        history.interrupted = self._stopped()
+        stopped = self._stopped()  # every process must ask
+        history.interrupted = stopped and self.done < self.epochs_in_all * self.steps
         if self.file:
             self.file.save(history, self.rate)
 
