@@ -880,7 +880,10 @@ def test_threads_with_one_checkpoint(tmp_path):
     found = in_threads(works)
     told = [error for error in found if isinstance(error, ValueError)]
     assert len(told) == 3
-    assert len(list(tmp_path.iterdir())) == 4
+    late = [error for error in told if "belongs to another run" in str(error)]  # it has trained nothing yet
+    own = [error for error in told if "what this one learned is in" in str(error)]
+    assert len(late) + len(own) == 3
+    assert len(list(tmp_path.iterdir())) == 1 + len(own)
     assert all(len(checkpoints.load(path)["history"]["train"]) >= 1 for path in tmp_path.iterdir())
 
 
