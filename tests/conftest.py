@@ -79,6 +79,14 @@ def pytest_configure():
         torch.cuda.set_per_process_memory_fraction(0.9 / workers)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Stroke digits as the files of a data set."""
+    from tests.digits import write_digits  # only now, so that a run without these tests starts at once
+
+    return write_digits(tmp_path_factory.mktemp("digits"))
+
+
 @pytest.fixture
 def mnist():
     """The real MNIST, if VAE_EDU_DATA is the folder that holds it; else the test is skipped."""

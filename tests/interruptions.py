@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from tests.test_commands import write_digits
+from tests.digits import write_digits
 from vae_edu.__main__ import main
 from vae_edu.elbo import negative_elbo
 from vae_edu.engine import checkpoint

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -28,29 +27,16 @@ from vae_edu.vae import VAE
 SMALL = ["--hidden", "30", "--batch-size", "16"]
 
 
-def write_idx(path, array):
-    path.write_bytes(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
-
-
-def write_digits(folder):
-    """Stroke digits as the four IDX files of a data set: 203 to train on, 40 to test."""
-    for stem, split, n in [("train", "train", 203), ("t10k", "test", 40)]:
-        images = load_images("strokes", split, n).to("cpu")
-        write_idx(folder / f"{stem}-images-idx3-ubyte", (255 * images.x[:, 0]).round().byte().numpy())
-        write_idx(folder / f"{stem}-labels-idx1-ubyte", images.labels.byte().numpy())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_digits(tmp_path_factory.mktemp("digits"))
+def trained(folder, made, epochs):
+    """A small model of the digits, in a folder that is made for it."""
+    path = made / "model.pt"
+    assert main(["train", "--data", str(folder), *SMALL, "--epochs", str(epochs), "--out", str(path)]) == 0
+    return path
 
 
 @pytest.fixture(scope="module")
 def model(folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    assert main(["train", "--data", str(folder), *SMALL, "--epochs", "40", "--out", str(path)]) == 0
-    return path
+    return trained(folder, tmp_path_factory.mktemp("model"), epochs=40)
 
 
 def line_of(capsys, code):

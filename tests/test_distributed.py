@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from tests.test_commands import SMALL, history_of, write_digits
+from tests.test_commands import SMALL, history_of
 from vae_edu.engine import distributed
 from vae_edu.engine.checkpoint import load
 from vae_edu.engine.distributed import (
@@ -25,11 +25,6 @@ from vae_edu.engine.distributed import (
 )
 
 CPU = {**os.environ, "VAE_EDU_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_digits(tmp_path_factory.mktemp("digits"))
 
 
 def torchrun(processes, *arguments):

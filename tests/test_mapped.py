@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_commands import write_digits
 from tests.test_distributed import CPU, run, torchrun
 from vae_edu.data import MappedImages, binarize, load_images, map_images
 from vae_edu.elbo import negative_elbo_of_binarized
 from vae_edu.engine.checkpoint import load
 from vae_edu.train import evaluate, fit
 from vae_edu.vae import VAE
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_digits(tmp_path_factory.mktemp("digits"))
 
 
 @pytest.mark.parametrize("n", [None, 50])

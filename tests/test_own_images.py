@@ -3,7 +3,6 @@
 import gzip
 import os
 import socket
-import struct
 import sys
 import warnings
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 import vae_edu.data.room
+from tests.digits import CODES, write_idx
 from vae_edu.data import (
     DatasetError,
     DatasetWarning,
@@ -432,14 +432,6 @@ def test_torchvision_mnist(tmp_path):
 
 
 # Files.
-
-CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
-
-
-def write_idx(path, array, kind="u1"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = bytes([0, 0, CODES[kind], array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(header + array.astype(f">{kind}").tobytes())
 
 
 def four_idx(folder, pattern="{}-{}-idx{}-ubyte", train="train", test="t10k"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_commands import line_of, write_digits
+from tests.test_commands import line_of
 from vae_edu import device, reproduce
 from vae_edu.__main__ import main
 from vae_edu.active_units import active_units
@@ -23,8 +23,8 @@ COMMAND = ["reproduce", "iwae", "--n", "20", "--samples", "10"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return str(write_digits(tmp_path_factory.mktemp("digits")))
+def folder(folder):
+    return str(folder)
 
 
 def test_the_schedule_is_the_papers_epoch_by_epoch():

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.test_commands import SMALL, write_digits
+from tests.test_commands import SMALL, trained
 from vae_edu import streams
 from vae_edu.__main__ import main
 from vae_edu.vae import VAE
@@ -21,15 +21,8 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_digits(tmp_path_factory.mktemp("digits"))
-
-
-@pytest.fixture(scope="module")
 def model(folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    assert main(["train", "--data", str(folder), *SMALL, "--epochs", "1", "--out", str(path)]) == 0
-    return path
+    return trained(folder, tmp_path_factory.mktemp("model"), epochs=1)
 
 
 def command(*words):

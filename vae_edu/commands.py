@@ -125,7 +125,7 @@ def edit(options: Edit) -> int:
     vae = VAE.load(options.model, options.device)
     if options.dim >= vae.latent_dim:
         raise ValueError(f"there is no --dim {options.dim}: this model's are 0 to {vae.latent_dim - 1}.")
-    images = _held_out_for(vae, options, _source_for(vae, options))
+    images = _held_out_for(vae, _source_for(vae, options))
     if options.image >= len(images):
         raise ValueError(
             f"there is no image {options.image}: the held-out images are 0 to {len(images) - 1}."
@@ -149,7 +149,7 @@ def evaluate(options: Evaluate) -> int:
     except ValueError as error:
         raise ValueError(f"--grid-points {options.grid_points}: {error}") from None
     source = _source_for(vae, options)
-    x = _some(_held_out_for(vae, options, source), options.n)
+    x = _some(_held_out_for(vae, source), options.n)
     if len(x) == 1:
         print("note: a single image has no standard error, and no active units.", file=sys.stderr)
     numbers: dict[str, Any] = {"data": source["name"], "images": len(x), "latent_dim": vae.latent_dim}
@@ -344,23 +344,23 @@ def _source_for(vae: VAE, options: Edit | Evaluate) -> dict[str, Any]:
     """What to look at: the data that are named, or else those that the model learned from."""
     source = _source(options)
     if options.data is None:
-        own = {
-            "size": _about(vae, options.model, "size", int),
-            "gray": _about(vae, options.model, "gray", bool),
-        }
-        own["name"] = _about(vae, options.model, "data", str)
-        if own["name"] is None:
+        source = _source_in(vae, options.model) | source
+        if "name" not in source:
             raise ValueError(f"{options.model} does not say which data it learned from: give --data.")
-        source = {name: value for name, value in own.items() if value is not None} | source
     return source | {"name": _full_name(source["name"])}
 
 
-def _held_out_for(vae: VAE, options: Edit | Evaluate, source: dict[str, Any]) -> Tensor:
+def _held_out_for(vae: VAE, source: dict[str, Any]) -> Tensor:
     """The test images, binarized as the model's own data were."""
-    binarization = "half" if vae.likelihood == "bernoulli" else None
-    if "binarize" in vae.about:
-        binarization = _about(vae, options.model, "binarize", str)
-    return _held_out(source, binarization)
+    default = "half" if vae.likelihood == "bernoulli" else None
+    return _held_out(source, vae.about.get("binarize", default))
+
+
+def _source_in(vae: VAE, path: str | None) -> dict[str, Any]:
+    """What the model's file says of the data that it learned from, as `_source` has it."""
+    source = {"name": vae.about.get("data")}
+    source |= {name: _about(vae, path, name, kind) for name, kind in (("size", int), ("gray", bool))}
+    return {name: value for name, value in source.items() if value is not None}
 
 
 def _about(vae: VAE, path: str | None, name: str, kind: type) -> Any:
@@ -517,12 +517,8 @@ def _check_reproduce(options: Reproduce) -> None:
 
 def _source_of_reproduction(options: Reproduce, saved: VAE | None) -> dict[str, Any]:
     """What to load: the data that are named, those of the file that goes on, or else MNIST."""
-    source = _source(options)
-    if saved is not None:
-        for name, kind in (("name", str), ("size", int), ("gray", bool)):
-            before = _about(saved, options.out, "data" if name == "name" else name, kind)
-            if before is not None:
-                source.setdefault(name, before)
+    source = _source_in(saved, options.out) if saved else {}
+    source |= _source(options)
     return source | {"name": _full_name(source.get("name", "mnist"))}
 
 
