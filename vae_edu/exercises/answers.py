@@ -73,8 +73,9 @@ def cases(
 
     tensors = {key: value for key, value in first.arguments.items() if isinstance(value, Tensor)}
     vary("float64", {key: value.double() for key, value in tensors.items()})
-    if exercise.extreme:
-        vary("extreme", exercise.extreme(**first.arguments))
+    extremes = exercise.extreme or ()
+    for extreme in [extremes] if callable(extremes) else extremes:
+        vary("extreme", extreme(**first.arguments))
     if torch.cuda.is_available() if cuda is None else cuda:
         vary("cuda", {key: value.cuda() for key, value in tensors.items()})
     if len(tensors) > 1:

@@ -1,6 +1,6 @@
 """What an exercise is: a tested reference, arguments to try it on, and the mistakes that learners make."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,12 @@ class Exercise:
             are the same, and none holds the solution. Each pair has two lines in its catalogue, which the
             formatter leaves alone.
         extreme: From the arguments to replacements with extreme values, for which a right answer stays right.
+            One function, or several, each of which makes a case.
         gradients: The arguments that a right answer must let gradients through to.
+        terms: From the arguments to the terms whose sum the answer is, by what they are called, such as
+            {"the reconstruction term": …, "the KL term": …}: so that a factor of one term can be named.
+        sizes: From the arguments to the sizes that the exercise has, by what they count, such as
+            {"K, the number of samples": 7}: a factor may depend on one. None: the lengths of the arguments.
         points: What the exercise is worth in a classroom.
     """
 
@@ -29,8 +34,10 @@ class Exercise:
     shapes: str
     arguments: Callable[[int, int, int], dict[str, Any]]
     mistakes: list[tuple[Callable[..., Any], str]]
-    extreme: Callable[..., dict[str, Any]] | None = None
+    extreme: Callable[..., dict[str, Any]] | Sequence[Callable[..., dict[str, Any]]] | None = None
     gradients: tuple[str, ...] = ()
+    terms: Callable[..., dict[str, Tensor]] | None = None
+    sizes: Callable[..., dict[str, int]] | None = None
     points: int = 2
 
 

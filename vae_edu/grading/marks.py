@@ -27,12 +27,16 @@ class Mark:
         of: The points of a right answer.
         mistake: What is wrong, in words; None if the answers are right.
         flags: What a teacher should look at.
+        remark: What the student should know of a right answer, such as another dtype than the one asked for.
+        final: Whether another run would say the same; not so if the process ended without an answer.
     """
 
     points: int
     of: int
     mistake: str | None = None
     flags: list[str] = field(default_factory=list)
+    remark: str | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Record:
         digest: The SHA-256 of its content; "" if it could not be read.
         note: What the teacher and the student should know.
         marks: The marks by exercise.
+        answer: The student's answer to the lesson's question, as Markdown; a person marks it.
     """
 
     student: str
@@ -54,6 +59,7 @@ class Record:
     digest: str = ""
     note: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
+    answer: str = ""
 
     @property
     def points(self) -> int:
