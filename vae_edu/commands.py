@@ -213,7 +213,9 @@ def grade(options: Grade) -> int:
     out = Path(options.out)
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
-    records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
+    records, isolated = grade.grade(
+        Path(options.submissions), out, options.lesson, options.seed, options.unconfined
+    )
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
     for record in records:
@@ -222,8 +224,7 @@ def grade(options: Grade) -> int:
     if flagged:
         print(f"Look at {flagged} of them before you give the marks: the column flags says why.")
     if not isolated:
-        print("This system does not let a process leave the network and the other processes behind;")
-        print("students' code ran with limits, as a user without rights where you are root. See TEACHING.md.")
+        print("Students' code was not isolated: it could read your files and change marks. See TEACHING.md.")
     return 0
 
 

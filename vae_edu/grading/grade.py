@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from vae_edu.engine.files import whole_file
 from vae_edu.engine.progress import progress_bar
 from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.grading.machine import examine
 from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
 from vae_edu.grading.report import write_feedback, write_table
 from vae_edu.grading.sandbox import Sandbox
@@ -48,7 +49,11 @@ def find(folder: Path) -> list[tuple[str, str | None, Path]]:
 
 
 def grade(
-    folder: Path, out: Path, lesson: str | None = None, seed: int | None = None
+    folder: Path,
+    out: Path,
+    lesson: str | None = None,
+    seed: int | None = None,
+    unconfined: bool = False,
 ) -> tuple[list[Record], bool]:
     """Grade the submissions in a folder; write the table and a page for each student.
 
@@ -60,6 +65,7 @@ def grade(
         out: The table, a .csv file. The pages go to a folder next to it.
         lesson: The lesson that all notebooks answer. Default: as each notebook says.
         seed: The seed of the hidden cases. Default: that of the last run, or a random one.
+        unconfined: Whether to run students' code even if the system does not isolate it.
 
     Returns:
         The records, one for each student and lesson, and whether students' code was isolated: without
@@ -103,7 +109,10 @@ def grade(
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool, bar:
         stack.callback(memory.save)  # after an interrupt, too
         for slot in range(workers):
-            sandboxes.put(stack.enter_context(Sandbox(slot, [folder, out.parent])))
+            sandbox = stack.enter_context(Sandbox(slot, [folder, out.parent], unconfined))
+            if slot == 0:
+                examine(sandbox, tried)
+            sandboxes.put(sandbox)
         for record in pool.map(work, waiting):
             records.append(record)
             memory.keep(record)

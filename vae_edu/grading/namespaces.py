@@ -51,6 +51,8 @@ def leave() -> None:
     Raises:
         OSError: The system does not allow it.
     """
+    if sys.platform != "linux":
+        raise OSError("only Linux can do that")
     libc = c_library()
     uid, gid = os.getuid(), os.getgid()
     kinds = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
@@ -100,18 +102,25 @@ def keep_only(paths: list[str], hidden: list[str]) -> None:
         raise OSError(errno.EBUSY, "the old root is still there")
 
 
-def alone() -> None:
-    """For one exercise: see no other process, and an empty scratch folder of its own.
+def fork_alone(own: int) -> int:
+    """Fork a child that sees no other process, and an empty scratch folder of its own.
 
-    The calling process stays behind, waits, and ends with its child, which returns from this function.
+    Args:
+        own: A descriptor of this process's namespace of processes, so that the next child gets another one.
+
+    Returns:
+        The child's id, and 0 in the child.
     """
     libc = c_library()
-    check(libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC), "unshare")
+    check(libc.unshare(CLONE_NEWPID), "unshare")
+    child = os.fork()
+    if child:
+        check(libc.setns(own, CLONE_NEWPID), "setns")
+        return child
+    check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
     _mount_tmpfs(libc, SCRATCH)
-    if child := os.fork():
-        os.waitpid(child, 0)
-        os._exit(0)
     os.chdir(SCRATCH)
+    return 0
 
 
 def pythons_own(package: Path) -> list[str]:
@@ -158,7 +167,12 @@ def _bind(libc: ctypes.CDLL, path: str) -> None:
 def _read_only(libc: ctypes.CDLL) -> None:
     """Make the new root and all that is mounted in it read-only."""
     attributes = (ctypes.c_uint64 * 4)(MS_RDONLY | MS_NOSUID, 0, 0, 0)
-    call = (ctypes.c_long(MOUNT_SETATTR), ctypes.c_int(-1), os.fsencode(NEW_ROOT), ctypes.c_uint(AT_RECURSIVE))
+    call = (
+        ctypes.c_long(MOUNT_SETATTR),
+        ctypes.c_int(-1),
+        os.fsencode(NEW_ROOT),
+        ctypes.c_uint(AT_RECURSIVE),
+    )
     result = libc.syscall(*call, attributes, ctypes.c_size_t(ctypes.sizeof(attributes)))
     if result == 0 or ctypes.get_errno() != errno.ENOSYS:
         check(result, "mount_setattr")

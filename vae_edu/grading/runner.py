@@ -6,12 +6,14 @@ number of bytes for a limited time, and then ends it.
 """
 
 import contextlib
+import gc
 import json
 import os
 import select
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -22,7 +24,7 @@ START = 0 if MAY_FORK else 60  # seconds for a child to import PyTorch
 
 
 def main() -> None:
-    """Prepare as the first line of standard input says, reply if that went well, and serve the other lines."""
+    """Prepare as the first line of standard input says, reply whether it went well, and serve the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's to handle
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -36,12 +38,18 @@ def main() -> None:
     setting = json.loads(requests.readline())
     try:
         runner = Runner(requests, **setting)
+    except NotIsolated as error:
+        return send({"ready": False, "isolates": False, "said": str(error)})
     except Exception as error:
-        return send({"ready": False, "said": f"{type(error).__name__}: {error}"})
+        return send({"ready": False, "isolates": True, "said": f"{type(error).__name__}: {error}"})
     send({"ready": True})
     for line in requests:
         send(runner.reply(json.loads(line)))
     return None
+
+
+class NotIsolated(Exception):
+    """The system does not let this process leave the machine behind."""
 
 
 class Runner:
@@ -62,14 +70,19 @@ class Runner:
 
         self.requests, self.isolated, self.user = requests, isolated, confine.own_user()
         if isolated:
-            namespaces.leave()
+            with _or_not_isolated():
+                namespaces.leave()
         else:
             confine.adopt_orphans()
         if MAY_FORK:
             _import_what_is_needed()
         self.most = confine.address_space() + MEMORY
+        self.processes = os.open("/proc/self/ns/pid", os.O_RDONLY) if isolated else -1
+        gc.freeze()  # a child that never looks at these objects need not copy them
         if isolated:
-            namespaces.keep_only(namespaces.pythons_own(PACKAGE), hidden)
+            with _or_not_isolated():
+                namespaces.keep_only(namespaces.pythons_own(PACKAGE), hidden)
+            os.environ |= dict.fromkeys(["HOME", "TMPDIR", "MPLCONFIGDIR"], namespaces.SCRATCH)
 
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run one exercise in a child.
@@ -81,20 +94,20 @@ class Runner:
         Returns:
             How the child "ended": answered, time, output or crash; and the "text" that it wrote.
         """
-        from vae_edu.grading import confine
+        from vae_edu.grading import confine, namespaces
 
         if MAY_FORK and "matplotlib" in request["program"]:
             with contextlib.suppress(Exception):
                 import matplotlib.pyplot  # noqa: F401  # its first import takes long, and writes files
         reading, writing = os.pipe()
-        child = os.fork()
+        child = namespaces.fork_alone(self.processes) if self.isolated else os.fork()
         if child == 0:
             os.close(reading)
             self.run(request, writing)
         os.close(writing)
         ended, text = self.read(reading, time.monotonic() + request["seconds"] + START)
         os.close(reading)
-        for kill in () if ended == "crash" else (os.kill, os.killpg):
+        for kill in (os.kill, os.killpg):
             with contextlib.suppress(OSError):
                 kill(child, signal.SIGKILL)
         _, _, used = os.wait4(child, 0)
@@ -109,8 +122,10 @@ class Runner:
 
         text = b""
         while (left := deadline - time.monotonic()) > 0:
-            ready = select.select([reading, self.requests], [], [], left)[0]
-            if self.requests in ready:  # the grader has ended, since it waits for the reply to the last one
+            ready = select.select([reading, self.requests.fileno()], [], [], left)[0]
+            if (
+                self.requests.fileno() in ready
+            ):  # the grader has ended, since it waits for the reply to the last one
                 os._exit(0)
             if reading in ready:
                 if not (piece := os.read(reading, 2**20)):
@@ -127,16 +142,14 @@ class Runner:
         os.setsid()
         os.closerange(3, writing)  # the runner's requests and replies
         os.closerange(writing + 1, 2**16)
-        from vae_edu.grading import confine, namespaces, wire
+        from vae_edu.grading import confine, wire
 
-        if self.isolated:
-            namespaces.alone()
         if not MAY_FORK:
             _import_what_is_needed()
         from vae_edu.exercises.answers import Answer, answer
 
         confine.drop_privileges(self.user)
-        confine.limit(request["processor"], self.most)
+        confine.limit(request["processor"], self.most)  # which a student's code cannot raise again
         confine.forbid(self.isolated)
         scope: dict[str, Any] = {"__name__": "__main__"}
         cases = [wire.arguments(case) for case in request["cases"]]
@@ -150,6 +163,14 @@ class Runner:
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(line.encode() + b"\n")
         os._exit(0)
+
+
+@contextlib.contextmanager
+def _or_not_isolated() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, AttributeError) as error:  # a refusal, or a C library without the function
+        raise NotIsolated(str(error)) from error
 
 
 def _import_what_is_needed() -> None:

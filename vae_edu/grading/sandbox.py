@@ -12,10 +12,21 @@ from vae_edu.grading import wire
 
 KEPT = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"]  # Python may need them to start
 ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student", "HOME": "/exercise", "TMPDIR": "/exercise",
-    "MPLCONFIGDIR": "/exercise", "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
+    "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student", "HOME": "/nonexistent",
+    "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
 }  # fmt: skip
+
+
+BROKEN = (
+    "nothing was graded: the process that runs students' code does not start on this machine ({}). "
+    "The students are not to blame: install the package again, or try another machine."
+)
+NOT_ISOLATED = (
+    "nothing was graded: this system does not isolate students' code ({}), so it could read your files and "
+    "change marks. Grade on a Linux that isolates (as root, if it lets nobody else); or in a virtual machine "
+    "or container that holds nothing else, with --unconfined."
+)
 
 
 class GraderBroken(ValueError):
@@ -65,16 +76,16 @@ class Sandbox:
         """
         if self.process and self.process.poll() is None:
             return
-        said = self._launch() if self.isolated else ""
-        if said and self.unconfined:
+        reply = self._launch()
+        if not reply["ready"] and not reply["isolates"] and self.unconfined:
             self.isolated = False
-        if not self.isolated:
-            said = self._launch()
-        if said:
-            raise GraderBroken(said)
+            reply = self._launch()
+        if not reply["ready"]:
+            self._end()
+            raise GraderBroken((BROKEN if reply["isolates"] else NOT_ISOLATED).format(reply["said"]))
 
-    def _launch(self) -> str:
-        """Start the process; what it said if it cannot run exercises, and "" if it can."""
+    def _launch(self) -> dict[str, Any]:
+        """Start the process: is it "ready"; and if not, whether the system "isolates", and what it "said"."""
         self._end()
         program = [sys.executable, "-I", str(Path(__file__).with_name("runner.py"))]
         environment = ENVIRONMENT | {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -84,11 +95,9 @@ class Sandbox:
             self.process = subprocess.Popen(
                 program, stdin=pipe, stdout=pipe, stderr=null, env=environment, cwd="/"
             )
-            reply = self._ask({"isolated": self.isolated, "path": path, "hidden": self.hidden})
+            return self._ask({"isolated": self.isolated, "path": path, "hidden": self.hidden})
         except (OSError, ValueError) as error:
-            self._end()
-            return f"the process that runs students' code does not start ({error})"
-        return "" if reply["ready"] else reply["said"]
+            return {"ready": False, "isolates": True, "said": f"it ended at once: {error}"}
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and read the reply.

@@ -35,7 +35,7 @@ def portable(answer: Answer) -> Answer:
     parts = [*answer.parts, *(g for g in answer.gradients.values() if g is not None)]
     if sum(part.numel() * part.element_size() for part in parts) > MAX_REPLY_BYTES / 16:
         return Answer(problem=("type", "tensor of a size that no answer has"))
-    strange = [part.dtype for part in parts if part.dtype not in DTYPES.values()]
+    strange: list[Any] = [part.dtype for part in parts if part.dtype not in DTYPES.values()]
     strange += [part.layout for part in parts if part.layout != torch.strided]
     return Answer(problem=("type", f"tensor of {strange[0]}")) if strange else answer
 
@@ -54,7 +54,11 @@ def tensor(value: dict[str, Any]) -> Tensor:
     Raises:
         ValueError: The dtype, the shape or the bytes do not fit.
     """
-    data, dtype, shape = base64.b64decode(value["data"], validate=True), DTYPES[value["dtype"]], value["shape"]
+    data, dtype, shape = (
+        base64.b64decode(value["data"], validate=True),
+        DTYPES[value["dtype"]],
+        value["shape"],
+    )
     _demand(type(shape) is list and all(type(length) is int and length >= 0 for length in shape))
     flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
     return flat.reshape(shape)
