@@ -91,9 +91,7 @@ RIGHT = {
     "monte_carlo": [
         lambda log_likelihood: torch.logsumexp(log_likelihood, 0) - math.log(log_likelihood.shape[0]),
         lambda log_likelihood: (
-            log_likelihood.double().exp().mean(0).log()
-            if log_likelihood.min() > -600
-            else log_likelihood.amax(0) + (log_likelihood - log_likelihood.amax(0)).exp().mean(0).log()
+            (m := log_likelihood.amax(0)) + (log_likelihood - m).exp().mean(0).log()
         ),
     ],
     "integral_on_grid": [

@@ -70,12 +70,14 @@ def image_sizes(x: Tensor) -> dict[str, int]:
     }  # fmt: skip
 
 
-def levels(B: int, d: int, depth: float = 800.0) -> Tensor:
-    """How many nats each image lies below the first, (B,): hundreds if d is 2, so that each needs its own maximum.
+def levels(B: int, d: int, depth: float = 850.0) -> Tensor:
+    """Where the log values of each image lie, (B,): if d is 2 far below 0, and hundreds of nats apart.
+
+    There exp underflows, and no maximum serves all images.
 
     Args:
         B: The number of images.
         d: The number of features.
-        depth: How far down the last image lies if d is 2.
+        depth: How far below 0 the last image lies if d is 2.
     """
-    return -torch.linspace(0, depth if d == 2 else 30.0, B)
+    return -torch.linspace(150, depth, B) if d == 2 else -torch.linspace(0, 30, B)
