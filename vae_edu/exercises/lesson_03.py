@@ -21,7 +21,8 @@ def draws(B: int, D: int, *names: str) -> dict[str, Tensor]:
 
 
 def averaged(
-    log_w: Callable[[Tensor, Tensor, Tensor], Tensor], less: Callable[[Tensor], float] = lambda w: math.log(len(w))
+    log_w: Callable[[Tensor, Tensor, Tensor], Tensor],
+    less: Callable[[Tensor], float] = lambda w: math.log(len(w)),
 ) -> Callable[..., Tensor]:
     """The logarithm of the mean of other weights, or with something else subtracted than log K."""
 
