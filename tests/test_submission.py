@@ -24,9 +24,12 @@ def test_only_what_an_exercise_needs_is_run(tmp_path):
         "def l2_loss(x_hat, x):\n    return helper(x_hat - x).sum(1)",
         "print(l2_loss(x, z))",
     )
-    program = submission.program("l2_loss").splitlines()
-    assert program[:4] == ["import math", "SIZES = {}", "SIZES['a'] = 2", "HALF = math.log(2)"]
-    assert len(program) == 9
+    program = [line.strip() for line in submission.program("l2_loss").splitlines()]
+    tried = ["try:", "SIZES['a'] = 2", "except Exception:", "pass"]
+    assert program[:6] == ["import math", "SIZES = {}", *tried]
+    assert "SIZES.update(b=3)" in program
+    assert "HALF = math.log(2)" in program
+    assert len(program) == 16
     assert "train_for_an_hour" not in submission.program("l2_loss")
 
 
