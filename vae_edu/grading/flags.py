@@ -12,8 +12,8 @@ from vae_edu.exercises import EXERCISES
 USUAL = {  # modules that an answer may import without a word
     "IPython", "PIL", "__future__", "abc", "bisect", "cmath", "collections", "contextlib", "copy",
     "dataclasses", "datetime", "decimal", "einops", "enum", "fractions", "functools", "heapq", "itertools",
-    "jaxtyping", "math", "matplotlib", "mpl_toolkits", "numbers", "numpy", "opt_einsum", "pandas", "pprint",
-    "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy", "textwrap",
+    "jaxtyping", "math", "matplotlib", "mpl_toolkits", "numbers", "numpy", "operator", "opt_einsum", "pandas",
+    "pprint", "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy", "textwrap",
     "time", "torch", "torchvision", "tqdm", "typing", "typing_extensions", "warnings",
 }  # fmt: skip
 SUSPECT = {  # names, attributes and names of imports that lead to other code than the program's
@@ -26,6 +26,7 @@ SUSPECT = {  # names, attributes and names of imports that lead to other code th
 HARMLESS = {  # names with two underscores that honest code uses
     "__class__", "__init__", "__len__", "__name__", "__version__", "__call__", "__post_init__", "__getitem__",
 }  # fmt: skip
+OTHER_PARTS = {"array", "chunk", "code", "profile", "select", "signal", "test", "trace", "types"}  # of NumPy …
 GPU = ("cuda", "mps", "xla")
 LONGEST = 40  # characters of a student's identifier
 MIN_NODES = 25  # of a syntax tree; shorter solutions are often equal by chance
@@ -76,7 +77,7 @@ def _imports(nodes: list[ast.AST]) -> Iterator[str]:
         if top == "vae_edu":
             inner = f"{module}.{part}" if part not in ("", "*") else module
             yield f"it uses {_short(inner)} of the package"
-        elif top not in USUAL:
+        elif top not in USUAL and _installed(top):
             yield f"it imports {_short(module)}"
         elif _hidden_module(part) or any(map(_hidden_module, module.split(".")[1:])):
             yield f"it imports {_short(part or module)} from {_short(module)}"
@@ -84,7 +85,7 @@ def _imports(nodes: list[ast.AST]) -> Iterator[str]:
 
 def _hidden_module(part: str) -> bool:
     """Whether the name of an import stands for something private, or for a module of Python's own."""
-    python = part in sys.stdlib_module_names - USUAL - {"types", "signal", "profile", "test", "code"}
+    python = part in sys.stdlib_module_names - USUAL - OTHER_PARTS
     return part.startswith("_") or part in SUSPECT or python
 
 
@@ -117,15 +118,15 @@ def _texts(nodes: list[ast.AST]) -> Iterator[str]:
             text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
             if isinstance(text, str) and "vae_edu" in text:
                 yield "it names the package in a text"
-            elif isinstance(text, str) and text.startswith("__") and _special(text):
-                yield f"it names {_short(text) if text.isidentifier() else '__ __'} in a text"
+            elif isinstance(text, str) and any(map(_special, text.split("."))):
+                yield "it names a part of Python's machinery in a text"
 
 
 def _lacking(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[str]:
     """A flag for every library that this machine lacks, and for a GPU that is used without a question."""
     guarded = {id(part) for node in nodes if isinstance(node, ast.Try) for part in ast.walk(node)}
     for top in sorted({m.split(".")[0] for m, _ in _modules([n for n in nodes if id(n) not in guarded])}):
-        if top and top not in sys.modules and not _installed(top):
+        if top and not _installed(top):
             yield f"it needs {_short(top)}, which this machine lacks"
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     if "is_available" in attributes:
@@ -138,7 +139,7 @@ def _lacking(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[str]:
 
 def _installed(module: str) -> bool:
     try:
-        return importlib.util.find_spec(module) is not None
+        return module in sys.modules or not module or importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
 

@@ -121,7 +121,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string"):
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
             raise Unreadable(
                 f"it was cut off after {len(text):,} characters: save the notebook, and hand it in again"
             ) from error

@@ -50,8 +50,9 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     Returns:
         How the child "ended": answered, time, output or crash; and the "text" that it wrote.
     """
-    from vae_edu.grading import confine, wire
+    from vae_edu.grading import confine, names, wire
 
+    names.preload(request["program"])
     reading, writing = os.pipe()
     user = confine.own_user()
     child = os.fork()
@@ -84,7 +85,7 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
 def run(request: dict[str, Any], writing: int, user: int) -> NoReturn:
     """In the child: confine this process, run the student's program, write its answers, and end."""
     from vae_edu.exercises.answers import Answer, answer
-    from vae_edu.grading import confine, wire
+    from vae_edu.grading import confine, names, wire
 
     os.setsid()
     os.closerange(3, writing)  # the runner's requests and replies
@@ -92,7 +93,7 @@ def run(request: dict[str, Any], writing: int, user: int) -> NoReturn:
     used: set[str] = set()
     isolated = confine.confine(request["hidden"], user, request["seconds"], MEMORY)
     confine.forbid(PACKAGE, used.add)
-    scope: dict[str, Any] = {"__name__": "__main__"}
+    scope = names.provide()
     cases = [wire.arguments(case) for case in request["cases"]]
     try:
         exec(compile(request["program"], "<notebook>", "exec"), scope)

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import matplotlib
+
 from vae_edu.grading import wire
 
 
@@ -50,6 +52,7 @@ class Sandbox:
     def _start(self) -> subprocess.Popen[bytes]:
         program = [sys.executable, "-I", str(Path(__file__).with_name("runner.py"))]
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+        environment["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # its fonts are known there
         pipe = subprocess.PIPE
         return subprocess.Popen(program, stdin=pipe, stdout=pipe, env=environment, cwd="/")
 
