@@ -85,6 +85,8 @@ def hidden_cases(exercise: Exercise, seed: int) -> list[Case]:
 def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
     """Mark one exercise of a submission by its answers to the cases, which the sandbox runs."""
     exercise = EXERCISES[name]
+    if needs := submission.unmarked.get(name):
+        return Mark(0, exercise.points, f"it was not marked: {needs}", [needs])
     if name in submission.broken:
         return Mark(0, exercise.points, submission.broken[name])
     if not (times := submission.times_defined(name)):
@@ -106,7 +108,7 @@ def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox)
             mistake = diagnose(exercise, tried, wire.answers(reply["text"], len(tried)))
         except ValueError as error:
             mistake = str(error)
-    found = flags(program, name, [])
+    found = flags(program, name)
     if times > 1:
         found.append(f"it is defined {times} times, and the last one counts")
     return Mark(0 if mistake else exercise.points, exercise.points, mistake, found)

@@ -94,11 +94,11 @@ class Runner:
         Returns:
             How the child "ended": answered, time, output or crash; and the "text" that it wrote.
         """
-        from vae_edu.grading import confine, namespaces
+        from vae_edu.grading import confine, names, namespaces
 
-        if MAY_FORK and "matplotlib" in request["program"]:
+        if MAY_FORK:
             with contextlib.suppress(Exception):
-                import matplotlib.pyplot  # noqa: F401  # its first import takes long, and writes files
+                names.preload(request["program"])
         reading, writing = os.pipe()
         child = namespaces.fork_alone(self.processes) if self.isolated else os.fork()
         if child == 0:
@@ -123,9 +123,7 @@ class Runner:
         text = b""
         while (left := deadline - time.monotonic()) > 0:
             ready = select.select([reading, self.requests.fileno()], [], [], left)[0]
-            if (
-                self.requests.fileno() in ready
-            ):  # the grader has ended, since it waits for the reply to the last one
+            if self.requests.fileno() in ready:  # the grader has ended: it waits for a reply before it writes
                 os._exit(0)
             if reading in ready:
                 if not (piece := os.read(reading, 2**20)):
@@ -142,7 +140,7 @@ class Runner:
         os.setsid()
         os.closerange(3, writing)  # the runner's requests and replies
         os.closerange(writing + 1, 2**16)
-        from vae_edu.grading import confine, wire
+        from vae_edu.grading import confine, names, wire
 
         if not MAY_FORK:
             _import_what_is_needed()
@@ -151,7 +149,7 @@ class Runner:
         confine.drop_privileges(self.user)
         confine.limit(request["processor"], self.most)  # which a student's code cannot raise again
         confine.forbid(self.isolated)
-        scope: dict[str, Any] = {"__name__": "__main__"}
+        scope = names.provide()
         cases = [wire.arguments(case) for case in request["cases"]]
         try:
             exec(compile(request["program"], "<notebook>", "exec"), scope)
