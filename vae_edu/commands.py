@@ -223,9 +223,11 @@ def grade(options: Grade) -> int:
     out = Path(options.out)
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
-    records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
+    folder = Path(options.submissions)
+    records, isolated = grade.grade(folder, out, options.lesson, options.seed, options.format)
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
+    print(f"{out.stem}_questions.html holds their answers to the questions: fill in the question columns.")
     for record in records:
         if record.note:
             print(f"{record.student}: {record.note} ({record.file}).")

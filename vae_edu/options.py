@@ -73,6 +73,7 @@ GO_ON = "go on with the file --out"
 JSON = "one JSON object instead of a table"
 
 
+FORMATS = ["plain", "canvas", "moodle", "nbgrader"]
 LARGEST = 2**63 - 1  # that PyTorch counts to
 MOST_SAMPLES = 10**7  # of one image, which take minutes
 MOST_RADIUS = 1000.0  # of a grid; 5 holds all of N(0, I)
@@ -352,8 +353,7 @@ def _add_grade(parser: Parser) -> None:
     add("--out", type=_text, required=True, help="the table to write, a .csv file")
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
-    formats = ["plain", "canvas", "moodle", "nbgrader"]
-    add("--format", choices=formats, help="columns for another program, in a second table (default: plain)")
+    add("--format", choices=FORMATS, help="columns for another program, in a second table (default: plain)")
 
 
 @dataclass(frozen=True)

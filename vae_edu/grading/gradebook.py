@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vae_edu.exercises import EXERCISES, LESSONS
 from vae_edu.grading import tables
-from vae_edu.grading.report import QUESTION_POINTS, column, question
+from vae_edu.grading.headings import QUESTION_POINTS, column, question
 
 GIVE_A_TABLE = "give a table that grade has written."
 SHOWN = 5  # wrong rows in one message

@@ -15,9 +15,9 @@ from typing import Any
 
 from vae_edu.engine.files import whole_file
 from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.grading.headings import column
 from vae_edu.grading.marks import Record, hidden_cases, mark
 from vae_edu.grading.pages import title
-from vae_edu.grading.report import column
 from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
 

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from vae_edu.exercises import LESSONS
 from vae_edu.grading import pages
+from vae_edu.grading.headings import QUESTION_POINTS, question
 from vae_edu.grading.marks import Record
 from vae_edu.grading.pages import text
-from vae_edu.grading.report import QUESTION_POINTS, question
 
 TEACHING = Path(__file__).parents[2] / "notebooks" / "TEACHING.md"
 STYLE = """.model { background: #f2f5f2; padding: .75rem; border-left: 4px solid #17692f }

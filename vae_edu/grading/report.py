@@ -2,15 +2,16 @@
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from vae_edu.exercises import LESSONS, NUMBERS
-from vae_edu.grading import pages, tables
+from vae_edu.grading import formats, pages, questions, tables
+from vae_edu.grading.headings import QUESTION_POINTS, column, question
 from vae_edu.grading.marks import Record
 from vae_edu.grading.pages import text
 
-QUESTION_POINTS = 2
 PAGE_STYLE = """.total { font-size: 1.1rem }
 section { display: grid; grid-template-columns: 1.5rem minmax(0, 1fr) auto; gap: 0 .5rem; padding: .75rem 0;
           border-top: 1px solid #ddd }
@@ -23,14 +24,33 @@ footer { border-top: 1px solid #ddd; padding-top: .75rem; color: #555; font-size
 """
 
 
-def column(name: str) -> str:
-    """The heading of an exercise in the table: "1.1 l2_loss"."""
-    return f"{NUMBERS[name]} {name}"
+def write(records: list[Record], out: Path, written: str | None, format: str = "plain") -> str:
+    """Write the table, that for another program, the students' pages, and the page of answers.
+
+    Nothing of somebody else's is overwritten: it keeps a copy, and stderr says so.
+
+    Args:
+        records: One for each student and lesson.
+        out: The table, a .csv file.
+        written: What this function returned last time; None if grade knows of no table.
+        format: Of the second table: plain (none), canvas, moodle or nbgrader.
+
+    Returns:
+        The digest of the table.
+    """
+    say(keep_corrections(out, written))
+    write_table(records, out)
+    formats.write(records, out, format)
+    for record in records:
+        say(write_feedback(record, out.with_name(f"{out.stem}_feedback")))
+    say(questions.write(records, out))
+    return digest(out)
 
 
-def question(lesson: str) -> str:
-    """The heading of the lesson's question in the table: "3 question"."""
-    return f"{int(lesson[:2])} question"
+def say(sentence: str | None) -> None:
+    """Print a sentence for the teacher, if there is one."""
+    if sentence:
+        print(sentence, file=sys.stderr)
 
 
 def write_table(records: list[Record], out: Path) -> None:
@@ -111,8 +131,9 @@ def write_feedback(record: Record, folder: Path) -> str | None:
         "<footer>Your functions were tried on other numbers than those of the checks in the lesson.</footer>",
     ]
     content = pages.page(pages.title(record.lesson), "\n".join(parts), PAGE_STYLE)
-    name = record.lesson or Path(record.file).stem
-    return pages.write(folder / pages.name_of_folder(record.student) / f"{name}.html", content)
+    name = record.lesson or pages.name_of_folder(Path(record.file).stem)
+    place = folder / pages.name_of_folder(record.folder or record.student)
+    return pages.write(place / f"{name}.html", content)
 
 
 def _exercise(name: str, record: Record) -> str:
