@@ -16,10 +16,10 @@ from nbformat import NotebookNode
 
 from vae_edu import streams
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.grading.headings import QUESTION_POINTS
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "assignments"
-QUESTION_POINTS = 2
 ANSWER = "*Your answer to the question:*"
 
 SOLUTION = re.compile(r"^    ### BEGIN SOLUTION\n(.*\S.*)\n    ### END SOLUTION$", re.M | re.S)
@@ -121,11 +121,12 @@ def bare(lesson: NotebookNode) -> NotebookNode:
 
 
 def student_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
-    """The lesson with each solution replaced by an error, which a check reports as not written yet."""
+    """The lesson with an error for each solution, which its check reports, and a cell for the answer."""
     lesson = bare(lesson)
     for name, (i, _) in found.items():
         stub = f'    raise NotImplementedError("exercise {NUMBERS[name]}: {name} is not written yet")'
         lesson.cells[i].source = SOLUTION.sub(stub, lesson.cells[i].source)
+    lesson.cells.append(nbformat.v4.new_markdown_cell(ANSWER, id="reflection"))
     return lesson
 
 
@@ -229,6 +230,7 @@ def main() -> int:
     print("\n".join(lines))
     print(f"{BUILD}/student: the lessons without solutions")
     print(f"{BUILD}/course: for nbgrader; copy it to where you teach, and run nbgrader there")
+    print("python -m vae_edu gradescope autograder.zip: for Gradescope")
     return 0
 
 

@@ -145,7 +145,9 @@ def packed(path, *names):
 
 @pytest.mark.parametrize("name", ["a.zip", "a.ipynb"])
 def test_a_zip_file_of_one_notebook_is_read(tmp_path, name):
-    path = packed(tmp_path / name, "work/a.ipynb", "__MACOSX/work/._a.ipynb", "work/.ipynb_checkpoints/a.ipynb")
+    path = packed(
+        tmp_path / name, "work/a.ipynb", "__MACOSX/work/._a.ipynb", "work/.ipynb_checkpoints/a.ipynb"
+    )
     assert read(path).times_defined("l2_loss") == 1
 
 
@@ -196,7 +198,12 @@ def test_only_files_are_opened(tmp_path):
     (tmp_path / "link").symlink_to("/etc/passwd")
     with socket.socket(socket.AF_UNIX) as given:
         given.bind(str(tmp_path / "socket"))
-    for name, what in (("folder", "a folder"), ("fifo", "a device"), ("link", "a link"), ("socket", "a device")):
+    for name, what in (
+        ("folder", "a folder"),
+        ("fifo", "a device"),
+        ("link", "a link"),
+        ("socket", "a device"),
+    ):
         with pytest.raises(Unreadable, match=f"it is {what}, not a file"):
             read(tmp_path / name)
     with pytest.raises(Unreadable, match="it cannot be opened: No such file"):
@@ -206,7 +213,9 @@ def test_only_files_are_opened(tmp_path):
 def test_a_file_of_any_size_costs_little(tmp_path):
     with (tmp_path / "a.ipynb").open("wb") as file:
         file.truncate(10**11)
-    with pytest.raises(Unreadable, match="it has 100,000 MB, and 500 MB are read: clear the notebook's outputs"):
+    with pytest.raises(
+        Unreadable, match="it has 100,000 MB, and 500 MB are read: clear the notebook's outputs"
+    ):
         read(tmp_path / "a.ipynb")
 
 

@@ -1,4 +1,4 @@
-"""The command line: python -m vae_edu train | generate | edit | evaluate | reproduce | grade | gradebook."""
+"""The command line: python -m vae_edu train | evaluate | grade …; --help lists the commands."""
 
 import os  # what takes longer to import is imported later, by functions: Ctrl-C may hit an import
 import signal

@@ -33,7 +33,17 @@ from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
-from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train, parsed_again
+from vae_edu.options import (
+    Edit,
+    Evaluate,
+    Generate,
+    Grade,
+    Gradebook,
+    Gradescope,
+    Reproduce,
+    Train,
+    parsed_again,
+)
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE, WIDTHS
@@ -214,10 +224,11 @@ def grade(options: Grade) -> int:
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
     records, isolated = grade.grade(
-        Path(options.submissions), out, options.lesson, options.seed, options.unconfined
+        Path(options.submissions), out, options.lesson, options.seed, options.unconfined, options.format
     )
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
+    print(f"{out.stem}_questions.html holds their answers to the questions: fill in the question columns.")
     for record in records:
         if record.note:
             print(f"{record.student}: {record.note} ({record.file}).")
@@ -232,7 +243,17 @@ def gradebook(options: Gradebook) -> int:
     """Write a table of marks into nbgrader's gradebook."""
     from vae_edu.grading.gradebook import write
 
-    print(f"{write(Path(options.table), Path(options.gradebook))} marks are in {options.gradebook}.")
+    count = write(Path(options.table), Path(options.gradebook), options.add_students)
+    print(f"{count} marks are in {options.gradebook}.")
+    return 0
+
+
+def gradescope(options: Gradescope) -> int:
+    """Write an autograder for Gradescope."""
+    from vae_edu.grading.gradescope import write
+
+    write(Path(options.out), options.lesson)
+    print(f"{options.out}: upload it as the autograder of a programming assignment of Gradescope.")
     return 0
 
 

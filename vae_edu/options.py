@@ -54,8 +54,12 @@ call, copy or read the package's own function. Students' code runs in separate
 processes, without a network and with nothing to write to, if the system allows
 that (Linux does)."""
 GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into
-nbgrader's gradebook, as manual scores. nbgrader must know the assignments: run
-its generate_assignment first."""
+nbgrader's gradebook, as manual scores, and those of the questions. nbgrader must
+know the assignments: run its generate_assignment first. If one row is wrong,
+nothing is written."""
+GRADESCOPE = """upload the file as the autograder of a programming assignment, and choose a base
+image with Python 3.11 or newer. Students hand in their notebook under any name.
+The points are those of the exercises; add a question for the answer."""
 DATA = (
     "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, "
     "or one .npz or .npy file"
@@ -69,6 +73,7 @@ GO_ON = "go on with the file --out"
 JSON = "one JSON object instead of a table"
 
 
+FORMATS = ["plain", "canvas", "moodle", "nbgrader"]
 LARGEST = 2**63 - 1  # that PyTorch counts to
 MOST_SAMPLES = 10**7  # of one image, which take minutes
 MOST_RADIUS = 1000.0  # of a grid; 5 holds all of N(0, I)
@@ -146,6 +151,7 @@ def _parser() -> Parser:
     _add_reproduce(command("reproduce", "train and measure a row of a published table", REPRODUCE))
     _add_grade(command("grade", "mark a folder of students' notebooks", GRADE))
     _add_gradebook(command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK))
+    _add_gradescope(command("gradescope", "write an autograder for Gradescope", GRADESCOPE))
     return parser
 
 
@@ -338,6 +344,7 @@ class Grade:
     lesson: str | None = None
     seed: int | None = None
     unconfined: bool = False
+    format: str = "plain"
     device: str | None = None
 
 
@@ -348,6 +355,7 @@ def _add_grade(parser: Parser) -> None:
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
     add("--unconfined", action="store_true", help="run students' code even if it could read your files")
+    add("--format", choices=FORMATS, help="columns for another program, in a second table (default: plain)")
 
 
 @dataclass(frozen=True)
@@ -356,17 +364,34 @@ class Gradebook:
 
     table: str
     gradebook: str
+    add_students: bool = False
     device: str | None = None
 
 
 def _add_gradebook(parser: Parser) -> None:
-    parser.add_argument("table", type=_text, help="a .csv file of grade")
-    parser.add_argument("gradebook", type=_text, help="nbgrader's gradebook.db")
+    add = parser.add_argument
+    add("table", type=_text, help="a .csv file of grade")
+    add("gradebook", type=_text, help="nbgrader's gradebook.db")
+    add("--add-students", action="store_true", help="add students that the gradebook does not know")
 
 
-OPTIONS = {
-    kind.__name__.lower(): kind for kind in (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook)
-}
+@dataclass(frozen=True)
+class Gradescope:
+    """What `gradescope` takes; its --help explains each."""
+
+    out: str
+    lesson: str | None = None
+    device: str | None = None
+
+
+def _add_gradescope(parser: Parser) -> None:
+    add = parser.add_argument
+    add("out", type=_text, help="the .zip file to write")
+    add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
+
+
+KINDS = (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook, Gradescope)
+OPTIONS = {kind.__name__.lower(): kind for kind in KINDS}
 
 
 def _add_data(parser: Parser, default: str) -> None:

@@ -26,7 +26,17 @@ SUSPECT = {  # names, attributes and names of imports that lead to other code th
 HARMLESS = {  # names with two underscores that honest code uses
     "__class__", "__init__", "__len__", "__name__", "__version__", "__call__", "__post_init__", "__getitem__",
 }  # fmt: skip
-OTHER_PARTS = {"array", "chunk", "code", "profile", "select", "signal", "test", "trace", "types"}  # of NumPy …
+OTHER_PARTS = {
+    "array",
+    "chunk",
+    "code",
+    "profile",
+    "select",
+    "signal",
+    "test",
+    "trace",
+    "types",
+}  # of NumPy …
 GPU = ("cuda", "mps", "xla")
 LONGEST = 40  # characters of a student's identifier
 MIN_NODES = 25  # of a syntax tree; shorter solutions are often equal by chance
@@ -97,7 +107,9 @@ def _suspect(nodes: list[ast.AST]) -> Iterator[str]:
             if node.id in SUSPECT or node.id == "compile" or _special(node.id):
                 yield node.id
         elif isinstance(node, ast.Attribute):
-            private = node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id in modules
+            private = (
+                node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id in modules
+            )
             if node.attr in SUSPECT or _special(node.attr) or private and node.attr not in HARMLESS:
                 yield node.attr
 

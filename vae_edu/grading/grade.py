@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from vae_edu.engine.files import whole_file
 from vae_edu.engine.progress import progress_bar
 from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.grading import report
 from vae_edu.grading.machine import examine
 from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
-from vae_edu.grading.report import write_feedback, write_table
 from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
 
@@ -54,6 +54,7 @@ def grade(
     lesson: str | None = None,
     seed: int | None = None,
     unconfined: bool = False,
+    format: str = "plain",
 ) -> tuple[list[Record], bool]:
     """Grade the submissions in a folder; write the table and a page for each student.
 
@@ -66,6 +67,7 @@ def grade(
         lesson: The lesson that all notebooks answer. Default: as each notebook says.
         seed: The seed of the hidden cases. Default: that of the last run, or a random one.
         unconfined: Whether to run students' code even if the system does not isolate it.
+        format: Of a second table next to it, for another program: canvas, moodle or nbgrader.
 
     Returns:
         The records, one for each student and lesson, and whether students' code was isolated: without
@@ -119,9 +121,9 @@ def grade(
             bar.update()
         isolated = all(sandboxes.get().isolated for _ in range(workers))
     records = _one_each(sorted(records, key=lambda record: Path(record.file)))
-    write_table(records, out)
-    for record in records:
-        write_feedback(record, out.with_name(f"{out.stem}_feedback"))
+    memory.table = report.write(records, out, memory.table, format)
+    memory.changed = True
+    memory.save()
     return records, isolated
 
 
@@ -167,11 +169,17 @@ class _Memory:
         self.path, self.saved, self.changed = path, time.monotonic(), False
         self.seed = secrets.randbelow(2**31)
         self.records: dict[str, Record] = {}
+        self.table: str | None = None  # the digest of the table as it was written last
+        ours = not path.is_file()
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             content = json.loads(path.read_text(encoding="utf-8"))
             self.seed = int(content["seed"])
+            ours = "version" in content
+            self.table = content.get("table")
             if content["version"] == self.version and seed in (None, self.seed):
                 self.records = {file: _record(**values) for file, values in content["records"].items()}
+        if not ours:
+            report.say(report.keep_corrections(path, None))
         if seed is not None:
             self.seed = seed
 
@@ -190,7 +198,8 @@ class _Memory:
         """Write the file if there is anything new."""
         if self.changed:
             records = {file: asdict(record) for file, record in self.records.items()}
-            content = {"seed": self.seed, "version": self.version, "records": records}
+            about = {"seed": self.seed, "version": self.version, "table": self.table}
+            content = about | {"records": records}
             with whole_file(self.path) as part:
                 part.write_text(json.dumps(content), encoding="utf-8")
             self.saved, self.changed = time.monotonic(), False

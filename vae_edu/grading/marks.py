@@ -55,6 +55,9 @@ class Record:
         note: What the teacher and the student should know.
         marks: The marks by exercise.
         answer: The student's answer to the lesson's question, as Markdown; a person marks it.
+        name: The person's name, if the platform or the roster says it.
+        account: The platform's number of the student, such as Moodle's or Canvas's.
+        folder: The name of the folder for the student's pages.
     """
 
     student: str
@@ -64,6 +67,9 @@ class Record:
     note: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
     answer: str = ""
+    name: str = ""
+    account: str = ""
+    folder: str = ""
 
     @property
     def points(self) -> int:

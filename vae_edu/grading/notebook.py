@@ -16,7 +16,10 @@ MARKER = "*Your answer to the question:*"
 QUESTION = "**A question to take along.**"
 OTHERS = [  # how a file begins, and what it is
     (rb"PK\x03\x04", "a zip file without a notebook, or with several: hand in the notebook itself"),
-    (rb"version https://git-lfs", "a pointer of Git LFS, not the file: run git lfs pull, and hand in the file"),
+    (
+        rb"version https://git-lfs",
+        "a pointer of Git LFS, not the file: run git lfs pull, and hand in the file",
+    ),
     (rb"%PDF", "a PDF: hand in the .ipynb file"),
     (rb"\x1f\x8b|\xfd7zXZ|BZh|Rar!|7z\xbc", "a compressed file: unpack it, and hand in the .ipynb file"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8", "a picture: hand in the .ipynb file"),
@@ -74,7 +77,9 @@ def load(path: Path) -> Notebook:
     text = _decoded(data)
     if conflict := re.search(r"^<{7} .*", text, re.M):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise Unreadable(f"line {line} begins with <<<<<<<: Git has two versions of it; choose one and save it")
+        raise Unreadable(
+            f"line {line} begins with <<<<<<<: Git has two versions of it; choose one and save it"
+        )
     if text.lstrip().startswith(("{", "[")):
         return _notebook(_parsed(text))
     if DEFINES.search(text):

@@ -11,7 +11,13 @@ CHANGERS = {  # methods that change their object or an argument, wherever they a
 }  # fmt: skip
 SETTINGS = ("seed", "manual_seed", "set_", "use_", "seterr", "filterwarnings", "simplefilter", "register")
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.Import)
-SCOPES += (ast.ImportFrom, ast.Match, ast.Try, ast.TryStar, ast.Global)  # what else binds a name in its own way
+SCOPES += (
+    ast.ImportFrom,
+    ast.Match,
+    ast.Try,
+    ast.TryStar,
+    ast.Global,
+)  # what else binds a name in its own way
 COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}
 
 

@@ -68,7 +68,9 @@ def read(path: Path) -> Submission:
     try:
         found = limited(_read, path, seconds=SECONDS, memory=MEMORY)
     except OverLimit as error:
-        raise Unreadable("it takes too long to read: clear its outputs, and hand in the lesson alone") from error
+        raise Unreadable(
+            "it takes too long to read: clear its outputs, and hand in the lesson alone"
+        ) from error
     except OSError as error:
         raise Unreadable(f"this machine could not read it: {error.strerror}") from error
     if isinstance(found, str):
