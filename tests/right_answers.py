@@ -467,7 +467,7 @@ RIGHT = {
             ((z * factor[:, None]).mean(0) - z.mean(0) * factor.mean()) / factor.var(correction=0)
         ),
         lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / (len(z) - 1) / factor.std() ** 2,
-        lambda z, factor: on_cpu(lambda c, f: np.polyfit(f, c, 1)[0], z, factor),
+        lambda z, factor: on_cpu(lambda c, f: (f - f.mean()) @ c / np.sum((f - f.mean()) ** 2), z, factor),
     ],
     "mutual_information_gap": [
         lambda information, entropy: (

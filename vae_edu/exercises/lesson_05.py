@@ -33,6 +33,12 @@ def ink(B: int, D: int) -> Tensor:
     return torch.cat([1 - x[:, 1:2], x[:, 1:]], dim=1)
 
 
+def used(B: int, d: int) -> dict[str, Tensor]:
+    """The means and log variances of B codes, from a dimension that is hardly used to one that is used much."""
+    use = torch.linspace(0.2, 1.2, d)
+    return {"mu": use * (torch.randn(B, d) + 0.5), "logvar": use * torch.randn(B, d)}
+
+
 def color(B: int, D: int) -> Tensor:
     """Random images of two or three channels that are not square, (B, C, D − 1, D)."""
     return torch.rand(B, 2 + B % 2, D - 1, D)
@@ -122,6 +128,12 @@ EXERCISES = {
              "term 2 has σ in it; the variance is σ²"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * (mu.square() + logvar.exp() - 1 + logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
              "log σ² has the wrong sign in term 2"),
+            (lambda x, mu, logvar, eps, W, b: 0.5 * (mu.square() + logvar - 1 - logvar.exp()).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
+             "σ² and log σ² are swapped in term 2"),
+            (lambda x, mu, logvar, eps, W, b: 0.5 * (logvar.exp() - 1 - logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
+             "μ² is missing in term 2"),
+            (lambda x, mu, logvar, eps, W, b: kl(mu, 2 * logvar) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
+             "log σ² is taken for log σ in term 2"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * (mu.square() + logvar.exp() - logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
              "the −1 in term 2 is missing, once for every dimension"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * ((mu.square() + logvar.exp() - logvar).sum(1) - 1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
@@ -188,6 +200,12 @@ EXERCISES = {
              "it divides by the side of the image; divide by all its pixels"),
             (lambda log_p_x, dimensions: -log_p_x / ((dimensions - 1) * math.log(2)),
              "it divides by one pixel less than there are"),
+            (lambda log_p_x, dimensions: -log_p_x / (dimensions**2 * math.log(2)),
+             "it divides by the square of the number of pixels"),
+            (lambda log_p_x, dimensions: -log_p_x / (dimensions + math.log(2)),
+             "log 2 is added to the number of pixels; divide by both"),
+            (lambda log_p_x, dimensions: -log_p_x / dimensions + math.log(2),
+             "log 2 is added; another base is a factor"),
             (lambda log_p_x, dimensions: -log_p_x * dimensions / math.log(2),
              "it multiplies by the number of pixels; divide by it"),
             (lambda log_p_x, dimensions: -log_p_x / math.log2(dimensions),
@@ -207,7 +225,7 @@ EXERCISES = {
     "kl_per_dimension": Exercise(
         lambda mu, logvar: kls(mu, logvar).mean(0),
         "mu and logvar are (B, d); the answer is (d,)",
-        lambda B, D, d: {"mu": torch.randn(B, d) + 0.5, "logvar": torch.randn(B, d)},
+        lambda B, D, d: used(B, d),
         [
             (lambda mu, logvar: kl(mu, logvar),
              "it sums over the latents: this is one KL an image; average over the images instead"),
@@ -215,6 +233,10 @@ EXERCISES = {
              "it sums over the images; average over them"),
             (lambda mu, logvar: 2 * kls(mu, logvar).mean(0),
              "the factor ½ is missing"),
+            (lambda mu, logvar: (0.5 * mu.square() + logvar.exp() - 1 - logvar).mean(0),
+             "the ½ is on μ² alone; it halves everything"),
+            (lambda mu, logvar: (mu.square() + 0.5 * (logvar.exp() - 1 - logvar)).mean(0),
+             "the ½ is missing on μ²; it halves everything"),
             (lambda mu, logvar: -kls(mu, logvar).mean(0),
              "the sign is flipped; a divergence is never negative"),
             (lambda mu, logvar: kls(mu, logvar),
@@ -229,10 +251,16 @@ EXERCISES = {
              "it averages μ and log σ² first: the mean of the KL is not the KL of the mean"),
             (lambda mu, logvar: kls(mu.mean(0), logvar.exp().mean(0).log()),
              "it averages μ and σ² first; write the divergence of every image, then average"),
+            (lambda mu, logvar: 0.5 * (mu.mean(0).square() + (logvar.exp() - 1 - logvar).mean(0)),
+             "it averages μ before the square; square first"),
             (lambda mu, logvar: kls(mu, logvar).median(0).values,
              "it takes the median over the images; average"),
             (lambda mu, logvar: kls(mu, logvar).amax(0),
              "it takes the largest of the images; average"),
+            (lambda mu, logvar: kls(mu, logvar).std(0, correction=min(1, len(mu) - 1)),
+             "this is the spread over the images; average"),
+            (lambda mu, logvar: kls(mu, logvar)[0],
+             "it looks at the first image alone; average over all"),
             (lambda mu, logvar: kls(mu, logvar).sum(0) / mu.shape[1],
              "it divides by the number of dimensions; divide by that of the images"),
             (lambda mu, logvar: kls(mu, logvar).sum(0) / (len(mu) - 1),
@@ -316,6 +344,10 @@ EXERCISES = {
              "it takes a σ for each pixel and averages them; one mean comes first, then the root"),
             (lambda x_hat, x: squares(x_hat, x).flatten(1).sum(1).sqrt().mean(),
              "it averages the distances of the images; average the squares over images and pixels"),
+            (lambda x_hat, x: squares(x_hat, x).sum((2, 3)).sqrt().mean(),
+             "it averages the lengths of the channels' differences; average the squares, then take the root"),
+            (lambda x_hat, x: squares(x_hat, x).mean((2, 3)).sqrt().mean(),
+             "it takes a σ for each channel of each image and averages them; one mean comes first, then the root"),
             (lambda x_hat, x: squares(x_hat, x)[:, 0].mean().sqrt(),
              "it looks at the first channel alone"),
             (lambda x_hat, x: squares(x_hat, x)[0].mean().sqrt(),

@@ -49,24 +49,32 @@ def squared(x: Tensor, train: Tensor) -> Tensor:
 
 
 def pictures(number: int, patterns: Tensor) -> Tensor:
-    """Random images, each a mixture of a few patterns (P, C, H, W), with values from 0 to 1."""
-    return torch.einsum("np,pchw->nchw", torch.randn(number, len(patterns)), patterns).sigmoid()
+    """Random images of different brightness, each a mixture of a few patterns (P, C, H, W), from 0 to 1."""
+    mixed = torch.einsum("np,pchw->nchw", torch.randn(number, len(patterns)), patterns).sigmoid()
+    return mixed * (0.4 + 0.6 * torch.rand(number, 1, 1, 1))
+
+
+def alike(x: Tensor, train: Tensor) -> list[Tensor]:
+    """What is nearest by other measures: one channel, absolute differences, the cosine, apart from the mean."""
+    first = squared(x[:, :1], train[:, :1]).argmin(1)
+    x, train = x.flatten(1), train.flatten(1)
+    less, train_less = (images - images.mean(1, keepdim=True) for images in (x, train))
+    by_cosine = cosine_similarity(x[:, None], train, dim=2).argmax(1)
+    return [first, torch.cdist(x, train, p=1).argmin(1), by_cosine, torch.cdist(less, train_less).argmin(1)]
 
 
 def neighbors(B: int, D: int) -> dict[str, Tensor]:
     """Arguments for "nearest", in two or three channels.
 
-    No second image is nearly as near as the first, and in a larger batch absolute differences would find
-    another one.
+    No second image is nearly as near as the first, and in a larger batch other measures would find another
+    one for some image.
     """
     patterns = torch.randn(3, 2 + B % 2, D - 1, D)
     while True:
         x, train = pictures(B, patterns), pictures(5 * B + 2, patterns)
         near = squared(x, train).topk(2, dim=1, largest=False)
-        other = (x[:, None] - train).abs().flatten(2).sum(2).argmin(1)
-        if (near.values[:, 0] < 0.99 * near.values[:, 1]).all() and (
-            B == 1 or (other != near.indices[:, 0]).any()
-        ):
+        clear = (near.values[:, 0] < 0.99 * near.values[:, 1]).all()
+        if clear and (B == 1 or all((other != near.indices[:, 0]).any() for other in alike(x, train))):
             return {"x": x, "train": train}
 
 
@@ -99,6 +107,10 @@ EXERCISES = {
              "the sigmoid is taken twice"),
             (lambda eps, W, b, u: (u < (eps @ W.T + b).tanh()).float(),
              "the hyperbolic tangent goes from −1 to 1; a probability comes from the sigmoid"),
+            (lambda eps, W, b, u: (u < torch.nn.functional.softplus(eps @ W.T + b)).float(),
+             "a softplus has no upper end; a probability comes from the sigmoid"),
+            (lambda eps, W, b, u: (u < (0.5 * (eps @ W.T + b)).sigmoid()).float(),
+             "the logit is halved before the sigmoid"),
             (lambda eps, W, b, u: (u < (eps @ W.T + b).exp()).float(),
              "exp of a logit are the odds p / (1 − p); the sigmoid gives p"),
             (lambda eps, W, b, u: (u < ((eps @ W.T + b).tanh() + 1) / 2).float(),
@@ -191,6 +203,12 @@ EXERCISES = {
              "one mean of all variances is on the diagonal; each dimension has its own"),
             (lambda mu, logvar: covered(mu) + covered(logvar.exp()),
              "it adds the covariance of the variances; add their mean"),
+            (lambda mu, logvar: covered(mu) + logvar.exp().var(0, correction=min(1, len(mu) - 1)).diag(),
+             "it adds the variance of the variances; add their mean"),
+            (lambda mu, logvar: covered(mu) + logvar.exp()[0].diag(),
+             "it adds the first image's variances; add the mean over the images"),
+            (lambda mu, logvar: covered(mu) + logvar.exp().mean(0).square().diag(),
+             "the variances are squared; exp(log σ²) is the variance itself"),
             (lambda mu, logvar: covered(mu) + (logvar.exp().T @ logvar.exp()) / len(mu),
              "it adds products of variances; only their mean is asked for, on the diagonal"),
             (lambda mu, logvar: covered(mu) + covered((0.5 * logvar).exp()),
@@ -287,6 +305,10 @@ EXERCISES = {
              "the eigenvalues have the ½ and the variances do not, and the difference is the wrong way round"),
             (lambda covariance: 0.5 * (covariance.abs().log().sum() - covariance.logdet()),
              "it sums the logarithms of all entries; the variances are on the diagonal"),
+            (lambda covariance: 0.5 * (covariance.log().sum() - covariance.logdet()),
+             "it takes the logarithm of every entry, and covariances may be negative; the variances are on the diagonal"),
+            (lambda covariance: 0.5 * (covariance.diag().log2().sum() - covariance.logdet()),
+             "one logarithm is to base 2, the other is natural; take natural ones"),
             (lambda covariance: 0.5 * covariance.sum().log() - 0.5 * covariance.logdet(),
              "it takes the logarithm of the sum of all entries; sum the logarithms of the diagonal"),
             (lambda covariance: (covariance - covariance.diag().diag()).abs().sum(),

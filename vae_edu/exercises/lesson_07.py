@@ -32,7 +32,7 @@ def signed(low: float, high: float) -> float:
 
 def inner(d: int) -> int:
     """A random dimension of d, neither the first nor the last if there are others, and beyond 1 if d is large."""
-    return d // 2 + int(torch.randint(d // 3, ())) if d > 2 else int(torch.randint(d, ()))
+    return d // 2 + int(torch.randint(d // 3, ())) if d > 2 else int(torch.randint(2, ()))
 
 
 def _apart(B: int, d: int) -> tuple[Tensor, Tensor]:
@@ -268,6 +268,10 @@ EXERCISES = {
              "the lengths are squared; their root is missing"),
             (lambda a, b, t: arc(a, b, t, (dot(a, b) / (lengths(a) + lengths(b))).acos()),
              "the lengths are added; multiply them"),
+            (lambda a, b, t: arc(a, b, t, ((a - b).square().sum(1, keepdim=True) / (lengths(a) * lengths(b))).acos()),
+             "the squared distance stands where the inner product should"),
+            (lambda a, b, t: arc(a, b, t, (dot(a, b) / (lengths(a) * lengths(b)).sqrt()).acos()),
+             "it divides by the root of the lengths; divide by the lengths"),
             (lambda a, b, t: arc(normalize(a), normalize(b), t, angle(a, b)),
              "a and b are scaled to length 1; only the angle is taken from their directions"),
             (lambda a, b, t: (((1 - t) * angle(a, b)).sin() * a + (t * angle(a, b)).sin() * b) / (2 * angle(a, b)).sin(),
