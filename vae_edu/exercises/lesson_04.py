@@ -34,10 +34,9 @@ def closed(mu: Tensor, logvar: Tensor) -> Tensor:
     return mu**2 + logvar.exp() - 1 - logvar
 
 
-def sizes(log_q: Tensor, *more: Tensor) -> dict[str, int]:
-    """The sizes of (K, B), and of (B, d), by what they count."""
-    found = {"K, the number of draws": len(log_q), "B, the number of images": log_q.shape[1]}
-    return found | {"d, the number of latent dimensions": t.shape[1] for t in more}
+def sizes(log_q: Tensor) -> dict[str, int]:
+    """The sizes of (K, B), by what they count."""
+    return {"K, the number of draws": len(log_q), "B, the number of images": log_q.shape[1]}
 
 
 # fmt: off
@@ -435,6 +434,8 @@ EXERCISES = {
         terms=lambda log_likelihood, mu, logvar: {
             "the KL term": kl(mu, logvar), "the reconstruction term": -log_likelihood.mean(0),
         },
-        sizes=lambda log_likelihood, mu, logvar: sizes(log_likelihood, mu),
+        sizes=lambda log_likelihood, mu, logvar: (
+            sizes(log_likelihood) | {"d, the number of latent dimensions": mu.shape[1]}
+        ),
     ),
 }
