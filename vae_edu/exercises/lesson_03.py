@@ -125,6 +125,10 @@ EXERCISES = {
                  f"{e:g} in the denominator hides that exp has underflowed to 0: subtract the logsumexp first")
                 for e in (1e-6, 1e-8, 1e-10, 1e-12)
             ],
+            (lambda log_joint, step: posterior(log_joint / 2, step),
+             "log_joint is halved (a temperature); take it as it is"),
+            (lambda log_joint, step: posterior(2 * log_joint, step),
+             "log_joint is doubled (a temperature); take it as it is"),
         ],
         extreme=(
             lambda log_joint, step: {"log_joint": 20 * (log_joint - log_joint.amax((0, 1)))},
@@ -197,6 +201,10 @@ EXERCISES = {
              "it sums q over z; each z has its own"),
             (lambda log_likelihood, log_prior, log_q: -(log_likelihood + log_prior - log_q),
              "the sign is flipped: this is −log p(x)"),
+            (lambda log_likelihood, log_prior, log_q: log_likelihood + (log_prior - log_q).mean(),
+             "prior and q are averaged over everything; each z has its own"),
+            (lambda log_likelihood, log_prior, log_q: log_likelihood + (log_prior - log_q).mean(0),
+             "prior and q are averaged over z; each z has its own"),
         ],
         extreme=lambda log_likelihood, log_prior, log_q: {"log_likelihood": -1000 * log_likelihood.abs()},
         terms=lambda log_likelihood, log_prior, log_q: {
@@ -388,6 +396,14 @@ EXERCISES = {
              "it sums over samples and images; each image has its own number, (B,)"),
             (lambda log_w: (2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp().mean(),
              "it averages over the images in the end; keep one value each, (B,)"),
+            (lambda log_w: (log_w.softmax(0) > 0.01).sum(0).to(log_w),
+             "it counts the weights above a hundredth; give (Σ w)² / Σ w²"),
+            (lambda log_w: 1 / log_w.log_softmax(0).square().sum(0),
+             "the logarithms are squared; square the normalized weights themselves"),
+            (lambda log_w: len(log_w) / (1 + log_w.var(0)),
+             "it takes the variance of the logarithms; give (Σ w)² / Σ w² of the weights themselves"),
+            (lambda log_w: len(log_w) / (1 + log_w.exp().var(0)),
+             "it takes the variance of the weights without scaling them; give (Σ w)² / Σ w²"),
         ],
         extreme=(
             lambda log_w: {"log_w": 10 * (log_w - log_w.amax(0))},
