@@ -29,7 +29,7 @@ def kl(mu, logvar):
         (lambda x_hat, x: exit(), "it raised SystemExit"),
         (lambda x_hat: x_hat, "it raised TypeError"),
         (lambda x_hat, x: x_hat.sub_(x).square().sum((1, 2, 3)), "changes its input x_hat in place"),
-        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 7), not (5,) (B = 5, D = 7"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 8), not (5,) (B = 5, D = 7"),
         (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / 0, "not finite"),
         (lambda x_hat, x: -(x_hat - x).square().sum((1, 2, 3)), "its sign is flipped"),
         (lambda x_hat, x: -3 * (x_hat - x).square().sum((1, 2, 3)), "-3 times the right value"),
@@ -46,7 +46,7 @@ def kl(mu, logvar):
             lambda x_hat, x: (x_hat - x[:1]).square().sum((1, 2, 3)),
             "only the first row of its answer is right",
         ),
-        (lambda x_hat, x: (x_hat - x).pow(4).sum((1, 2, 3)), "the right ones; x_hat and x are (B, C, H, W)"),
+        (lambda x_hat, x: (x_hat - x).pow(6).sum((1, 2, 3)), "the right ones; x_hat and x are (B, C, H, W)"),
     ],
 )
 def test_unknown_mistakes_get_a_diagnosis(function, message):
@@ -119,7 +119,7 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
         ("total_correlation", lambda covariance: covariance.logdet() * 0 + 1, "its values are not the right"),
         (
             "l2_loss",
-            lambda x_hat, x: (x_hat - x).square().squeeze().sum((1, 2)),
+            lambda x_hat, x: (x_hat - x).square().squeeze().sum((-1, -2, -3)),
             "for a single image it raised IndexError",
         ),
         (

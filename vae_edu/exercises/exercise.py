@@ -70,7 +70,7 @@ def image_sizes(x: Tensor) -> dict[str, int]:
     }  # fmt: skip
 
 
-def levels(B: int, d: int, depth: float = 850.0) -> Tensor:
+def levels(B: int, d: int, depth: float = 1000.0) -> Tensor:
     """Where the log values of each image lie, (B,): if d is 2 far below 0, and hundreds of nats apart.
 
     There exp underflows, and no maximum serves all images.

@@ -34,10 +34,9 @@ def closed(mu: Tensor, logvar: Tensor) -> Tensor:
     return mu**2 + logvar.exp() - 1 - logvar
 
 
-def sizes(log_q: Tensor, *more: Tensor) -> dict[str, int]:
-    """The sizes of (K, B), and of (B, d), by what they count."""
-    found = {"K, the number of draws": len(log_q), "B, the number of images": log_q.shape[1]}
-    return found | {"d, the number of latent dimensions": t.shape[1] for t in more}
+def sizes(log_q: Tensor) -> dict[str, int]:
+    """The sizes of (K, B), by what they count."""
+    return {"K, the number of draws": len(log_q), "B, the number of images": log_q.shape[1]}
 
 
 # fmt: off
@@ -237,6 +236,10 @@ EXERCISES = {
              "this is the root of the divergence; take no root"),
             (lambda mu, logvar: 0.5 * closed(mu - mu.mean(0), logvar).sum(1),
              "the mean of the batch is subtracted from μ; take μ as it is"),
+            (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp() - 1 - logvar.exp().log1p()).sum(1),
+             "it takes log(1 + σ²); take log σ²"),
+            (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp() - 2 - logvar).sum(1),
+             "2 is subtracted at every dimension; inside the bracket it is 1"),
         ],
         extreme=lambda mu, logvar: {"mu": 20 * mu, "logvar": 8 * logvar},
         gradients=("mu", "logvar"),
@@ -327,6 +330,10 @@ EXERCISES = {
              "this is ε itself: stretch it by σ and shift it by μ"),
             (lambda mu, logvar, eps: -0.5 * (LOG_2PI + logvar + (eps - mu) ** 2 / logvar.exp()),
              "this is the log density of ε; give the draw itself"),
+            (lambda mu, logvar, eps: mu + (0.5 * logvar).exp() * torch.sigmoid(eps),
+             "there is a sigmoid on ε; take it as it is"),
+            (lambda mu, logvar, eps: mu + (0.5 * logvar).exp() * torch.tanh(eps),
+             "there is a tanh on ε; take it as it is"),
         ],
         extreme=lambda mu, logvar, eps: {"logvar": 10 * logvar},
         gradients=("mu", "logvar", "eps"),
@@ -339,7 +346,7 @@ EXERCISES = {
         lambda log_likelihood, mu, logvar: kl(mu, logvar) - log_likelihood.mean(0),
         "log_likelihood is (K, B), mu and logvar are (B, d); the answer is (B,), with a gradient to each",
         lambda B, D, d: {
-            "log_likelihood": -20 * torch.rand(2 * D - 1, B) - 1, "mu": torch.randn(B, d),
+            "log_likelihood": 9 * torch.randn(2 * D - 1, B), "mu": torch.randn(B, d),
             "logvar": torch.randn(B, d),
         },
         [
@@ -429,12 +436,18 @@ EXERCISES = {
              "this is in bits; give nats"),
             (lambda log_likelihood, mu, logvar: 3 * kl(mu, logvar) - log_likelihood.mean(0),
              "the KL divergence is weighted by 3 (β-VAE); minus the bound has the weight 1"),
+            (lambda log_likelihood, mu, logvar: (kl(mu, logvar) - log_likelihood.mean(0)).clamp(min=0),
+             "it is cut off at 0; minus the bound may be negative, since a density may exceed 1"),
+            (lambda log_likelihood, mu, logvar: (kl(mu, logvar) - log_likelihood.mean(0)).abs(),
+             "it takes the absolute value; minus the bound may be negative, since a density may exceed 1"),
         ],
         extreme=lambda log_likelihood, mu, logvar: {"mu": 20 * mu, "logvar": 8 * logvar},
         gradients=("log_likelihood", "mu", "logvar"),
         terms=lambda log_likelihood, mu, logvar: {
             "the KL term": kl(mu, logvar), "the reconstruction term": -log_likelihood.mean(0),
         },
-        sizes=lambda log_likelihood, mu, logvar: sizes(log_likelihood, mu),
+        sizes=lambda log_likelihood, mu, logvar: (
+            sizes(log_likelihood) | {"d, the number of latent dimensions": mu.shape[1]}
+        ),
     ),
 }
