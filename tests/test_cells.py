@@ -49,7 +49,10 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     "setattr": ["class C: pass\nc = C()\nsetattr(c, 'k', 3)\nc.n = 4", body("assert c.k + c.n == 7")],
     "extend in a loop": ["L = []\nfor k in range(3):\n    L.append(k)", body("assert sum(L) == 3")],
     "in a comprehension": ["L = []\n[L.append(k) for k in range(3)]", body("assert sum(L) == 3")],
-    "filled by a function": ["L = []\ndef fill(n):\n    L.extend(range(n))\nfill(3)", body("assert len(L) == 3")],
+    "filled by a function": [
+        "L = []\ndef fill(n):\n    L.extend(range(n))\nfill(3)",
+        body("assert len(L) == 3"),
+    ],
     "filled as an argument": [
         "L = []\ndef fill(to, n):\n    to.extend(range(n))\nfill(L, 3)",
         body("assert len(L) == 3"),
@@ -66,12 +69,14 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     ],
     "global": ["calls = 0", body("global calls", "calls += 1")],
     "nonlocal": [
-        "def make():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n        return n\n    return count\n"
+        "def make():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n        return n\n"
+        "    return count\n"
         "count = make()",
         body("count()"),
     ],
     "decorator": [
-        "import functools\ndef wrap(f):\n    @functools.wraps(f)\n    def g(*a, **k): return f(*a, **k)\n    return g",
+        "import functools\ndef wrap(f):\n    @functools.wraps(f)\n"
+        "    def g(*a, **k): return f(*a, **k)\n    return g",
         "@wrap\n" + RIGHT,
     ],
     "lambda": ["l2_loss = lambda x_hat, x: (x_hat - x).square().flatten(1).sum(1)"],
@@ -82,7 +87,8 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     "no_grad": ["import torch\n@torch.enable_grad()\n" + RIGHT],
     "another name": [RIGHT.replace("l2_loss", "mine"), "l2_loss = mine"],
     "partial": [
-        "from functools import partial\ndef p_loss(x_hat, x, p):\n    return (x_hat - x).pow(p).flatten(1).sum(1)",
+        "from functools import partial\ndef p_loss(x_hat, x, p):\n"
+        "    return (x_hat - x).pow(p).flatten(1).sum(1)",
         "l2_loss = partial(p_loss, p=2)",
     ],
     "a class": [
@@ -90,14 +96,18 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
         "        return (x_hat - x).pow(self.p).flatten(1).sum(1)\nl2_loss = Loss(2)"
     ],
     "a module": [
-        "import torch\nfrom torch import nn\nclass Loss(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "    def forward(self, x_hat, x):\n        return (x_hat - x).square().flatten(1).sum(1)\nl2_loss = Loss()"
+        "import torch\nfrom torch import nn\nclass Loss(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "    def forward(self, x_hat, x):\n"
+        "        return (x_hat - x).square().flatten(1).sum(1)\nl2_loss = Loss()"
     ],
     "a dataclass": [
         "from dataclasses import dataclass\n@dataclass\nclass P:\n    p: int = 2",
         body("assert P().p == 2"),
     ],
-    "inside if": ["if True:\n    def l2_loss(x_hat, x):\n        return (x_hat - x).square().flatten(1).sum(1)"],
+    "inside if": [
+        "if True:\n    def l2_loss(x_hat, x):\n        return (x_hat - x).square().flatten(1).sum(1)"
+    ],
     "inside try": [
         "try:\n    import nothing_here as q\nexcept ImportError:\n    import math as q",
         body("q.cos(1)"),
@@ -108,7 +118,9 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     "annotations without imports": [
         "def l2_loss(x_hat: Float[Tensor, 'b c h w'], x: 'Tensor') -> jaxtyping.Float:\n" + SUM
     ],
-    "type hints": ["from typing import Optional\nfrom torch import Tensor, nn\n" + body("a: Optional[int] = 3")],
+    "type hints": [
+        "from typing import Optional\nfrom torch import Tensor, nn\n" + body("a: Optional[int] = 3")
+    ],
     "an earlier value that fails": ["K = load_everything()", "K = 3", body("assert K == 3")],
     "a broken cell elsewhere": ["def deep_encoder(x:\n    pass", RIGHT, "plt.plot(train())\n1 / 0"],
     "a second cell that is broken": [RIGHT, "def l2_loss(x_hat, x:\n    pass"],
@@ -175,7 +187,10 @@ def test_an_earlier_attempt_that_fails_costs_nothing(tmp_path, sandbox, tried):
     [
         (["%%writefile a.py\n" + RIGHT], "it begins with %%writefile, so that Python does not see it"),
         (["%%script false\n" + RIGHT], "it begins with %%script, so that Python does not see it"),
-        (["<<<<<<< HEAD\n" + RIGHT + "=======\n>>>>>>> b"], "the cell holds two versions of it, which Git marks"),
+        (
+            ["<<<<<<< HEAD\n" + RIGHT + "=======\n>>>>>>> b"],
+            "the cell holds two versions of it, which Git marks",
+        ),
         ([HEAD + "    return (x_hat - x"], "SyntaxError in line 2 of its cell"),
         (["%%time\n" + HEAD + "    return (x_hat - x"], "SyntaxError in line 3 of its cell"),
         (["def l2_loss(x_hat, x):\nreturn x"], "IndentationError in line 2 of its cell"),

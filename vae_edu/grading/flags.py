@@ -13,12 +13,13 @@ USUAL = {  # modules that an answer may import without a word
     "IPython", "PIL", "__future__", "abc", "bisect", "cmath", "collections", "contextlib", "copy",
     "dataclasses", "datetime", "decimal", "einops", "enum", "fractions", "functools", "heapq", "itertools",
     "jaxtyping", "math", "matplotlib", "mpl_toolkits", "numbers", "numpy", "operator", "opt_einsum", "pandas",
-    "pprint", "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy", "textwrap",
-    "time", "torch", "torchvision", "tqdm", "typing", "typing_extensions", "warnings",
+    "pprint", "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy",
+    "textwrap", "time", "torch", "torchvision", "tqdm", "typing", "typing_extensions", "warnings",
 }  # fmt: skip
 SUSPECT = {  # names, attributes and names of imports that lead to other code than the program's
-    "ForwardRef", "__import__", "breakpoint", "builtins", "co_code", "cr_frame", "ctypes", "ctypeslib", "eval",
-    "exec", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "fromfile", "gc", "get_type_hints",
+    "ForwardRef", "__import__", "breakpoint", "builtins", "co_code", "cr_frame", "ctypes", "ctypeslib",
+    "eval", "exec", "f_back", "f_builtins",
+    "f_code", "f_globals", "f_locals", "fromfile", "gc", "get_type_hints",
     "getattr", "gi_code", "gi_frame", "globals", "hub", "import_module", "importlib", "inspect", "linecache",
     "load", "loadtxt", "locals", "memmap", "open", "os", "pickle", "read_bytes", "read_text", "runstring",
     "serialization", "subprocess", "sys", "tb_frame", "tb_next", "vars",
@@ -26,7 +27,17 @@ SUSPECT = {  # names, attributes and names of imports that lead to other code th
 HARMLESS = {  # names with two underscores that honest code uses
     "__class__", "__init__", "__len__", "__name__", "__version__", "__call__", "__post_init__", "__getitem__",
 }  # fmt: skip
-OTHER_PARTS = {"array", "chunk", "code", "profile", "select", "signal", "test", "trace", "types"}  # of NumPy …
+OTHER_PARTS = {
+    "array",
+    "chunk",
+    "code",
+    "profile",
+    "select",
+    "signal",
+    "test",
+    "trace",
+    "types",
+}  # of NumPy …
 GPU = ("cuda", "mps", "xla")
 LONGEST = 40  # characters of a student's identifier
 MIN_NODES = 25  # of a syntax tree; shorter solutions are often equal by chance
@@ -97,8 +108,10 @@ def _suspect(nodes: list[ast.AST]) -> Iterator[str]:
             if node.id in SUSPECT or node.id == "compile" or _special(node.id):
                 yield node.id
         elif isinstance(node, ast.Attribute):
-            private = node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id in modules
-            if node.attr in SUSPECT or _special(node.attr) or private and node.attr not in HARMLESS:
+            private = (
+                node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id in modules
+            )
+            if node.attr in SUSPECT or _special(node.attr) or (private and node.attr not in HARMLESS):
                 yield node.attr
 
 

@@ -68,7 +68,9 @@ def read(path: Path) -> Submission:
     try:
         found = limited(_read, path, seconds=SECONDS, memory=MEMORY)
     except OverLimit as error:
-        raise Unreadable("it takes too long to read: clear its outputs, and hand in the lesson alone") from error
+        raise Unreadable(
+            "it takes too long to read: clear its outputs, and hand in the lesson alone"
+        ) from error
     except OSError as error:
         raise Unreadable(f"this machine could not read it: {error.strerror}") from error
     if isinstance(found, str):
@@ -167,8 +169,10 @@ class _Slice:
         for i in sorted(self.bound | self.changed):
             text = self.statements[i].text
             if i not in self.bound:
-                tried = ast.Try(ast.parse(text).body, [ast.parse(FAILED).body[0].handlers[0]], [], [])  # type: ignore
-                text = ast.unparse(ast.fix_missing_locations(tried))
+                tried = ast.parse(FAILED).body[0]
+                assert isinstance(tried, ast.Try)
+                tried.body = ast.parse(text).body
+                text = ast.unparse(tried)
             texts.append(text)
         return "\n".join(texts)
 
