@@ -15,6 +15,7 @@ matplotlib.use("agg")
 # Each line is a file, or a test without its parameters; test_project.py checks that they exist.
 SLOW = {
     "test_assignments.py",
+    "test_cells.py",
     "test_commands.py",
     "test_confine.py",
     "test_streams.py",
@@ -54,6 +55,9 @@ SLOW = {
     "test_progress.py::test_a_terminal_keeps_the_bar_on_one_line",
     "test_progress.py::test_closed_streams_end_nothing",
     "test_sliders.py::test_a_committed_lesson_keeps_the_picture_and_nothing_of_the_widgets",
+    "test_submission.py::test_nothing_that_is_handed_in_takes_long",
+    "test_submission.py::test_a_file_of_any_format_is_read",
+    "test_submission.py::test_a_process_that_crashes_or_hangs_or_eats_memory_is_ended",
     "test_strokes.py::test_fast_and_frugal",
     "test_strokes.py::test_same_seed_same_bytes_in_another_process",
     "test_train.py::test_reaches_the_least_squares_solution",

@@ -69,12 +69,14 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     ],
     "global": ["calls = 0", body("global calls", "calls += 1")],
     "nonlocal": [
-        "def make():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n        return n\n    return count\n"
+        "def make():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n        return n\n"
+        "    return count\n"
         "count = make()",
         body("count()"),
     ],
     "decorator": [
-        "import functools\ndef wrap(f):\n    @functools.wraps(f)\n    def g(*a, **k): return f(*a, **k)\n    return g",
+        "import functools\ndef wrap(f):\n    @functools.wraps(f)\n"
+        "    def g(*a, **k): return f(*a, **k)\n    return g",
         "@wrap\n" + RIGHT,
     ],
     "lambda": ["l2_loss = lambda x_hat, x: (x_hat - x).square().flatten(1).sum(1)"],
@@ -85,7 +87,8 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
     "no_grad": ["import torch\n@torch.enable_grad()\n" + RIGHT],
     "another name": [RIGHT.replace("l2_loss", "mine"), "l2_loss = mine"],
     "partial": [
-        "from functools import partial\ndef p_loss(x_hat, x, p):\n    return (x_hat - x).pow(p).flatten(1).sum(1)",
+        "from functools import partial\ndef p_loss(x_hat, x, p):\n"
+        "    return (x_hat - x).pow(p).flatten(1).sum(1)",
         "l2_loss = partial(p_loss, p=2)",
     ],
     "a class": [
@@ -93,8 +96,10 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
         "        return (x_hat - x).pow(self.p).flatten(1).sum(1)\nl2_loss = Loss(2)"
     ],
     "a module": [
-        "import torch\nfrom torch import nn\nclass Loss(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "    def forward(self, x_hat, x):\n        return (x_hat - x).square().flatten(1).sum(1)\nl2_loss = Loss()"
+        "import torch\nfrom torch import nn\nclass Loss(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "    def forward(self, x_hat, x):\n"
+        "        return (x_hat - x).square().flatten(1).sum(1)\nl2_loss = Loss()"
     ],
     "a dataclass": [
         "from dataclasses import dataclass\n@dataclass\nclass P:\n    p: int = 2",

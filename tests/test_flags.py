@@ -9,6 +9,8 @@ from tests.test_cells import HONEST
 from vae_edu.grading.flags import flags
 from vae_edu.grading.submission import read
 
+GPU = "it needs a GPU, which grading does not use"
+LACKS = "which this machine lacks"
 HEAD = "def l2_loss(x_hat, x):\n    "
 WRAP = "from vae_edu import autoencoder\n"
 PACKAGE = "it uses vae_edu.autoencoder of the package"
@@ -18,7 +20,7 @@ CHEATS = {  # a cell, and a flag that it gets
     "import": ("from vae_edu.autoencoder import l2_loss", L2),
     "import as": ("from vae_edu.autoencoder import l2_loss as f\nl2_loss = f", L2),
     "import of the module": ("import vae_edu.autoencoder as a\nl2_loss = a.l2_loss", PACKAGE),
-    "import in the function": (HEAD + "from vae_edu import autoencoder\n    return autoencoder.l2_loss(x_hat, x)", PACKAGE),
+    "import in the function": (HEAD + "import vae_edu.autoencoder as a\n    a.l2_loss(x_hat, x)", PACKAGE),
     "the catalogue": (
         'from vae_edu.exercises import EXERCISES\nl2_loss = EXERCISES["l2_loss"].reference',
         "it uses vae_edu.exercises.EXERCISES of the package",
@@ -45,7 +47,7 @@ CHEATS = {  # a cell, and a flag that it gets
     "sys by torch": (HEAD + "from torch import sys as s\n    s.modules", "it imports sys from torch"),
     "sys of torch": ("import torch\n" + HEAD + "torch.sys.modules", "it uses sys"),
     "main": (HEAD + "import __main__\n    __main__.notice = 1", "it imports __main__"),
-    "frames": (HEAD + "try: 1 / 0\n    except Exception as e: e.__traceback__.tb_frame.f_back", "it uses tb_frame"),
+    "frames": (HEAD + "try: 1\n    except OSError as e: e.__traceback__.tb_frame.f_back", "it uses tb_frame"),
     "a generator's frame": (HEAD + "g = (i for i in x)\n    g.gi_frame", "it uses gi_frame"),
     "dunder": (HEAD + "().__class__.__base__.__subclasses__()", "it uses __subclasses__"),
     "a function's globals": ("import torch\n" + HEAD + "torch.mean.__globals__", "it uses __globals__"),
@@ -63,13 +65,13 @@ CHEATS = {  # a cell, and a flag that it gets
         "import operator\n" + HEAD + "operator.attrgetter('mean.__globals__')",
         "it names a part of Python's machinery in a text",
     ),
-    "annotations that are run": (HEAD + "import typing\n    typing.get_type_hints(x)", "it uses get_type_hints"),
+    "typing": (HEAD + "import typing\n    typing.get_type_hints(x)", "it uses get_type_hints"),
     "get_ipython": (HEAD + "get_ipython().__class__.__getattr__.__globals__", "it uses __globals__"),
-    "einops": ("from einops import reduce\n" + HEAD + "reduce(x)", "it needs einops, which this machine lacks"),
-    "one's own file": ("from my_helpers import f\n" + HEAD + "f(x)", "it needs my_helpers, which this machine lacks"),
-    "cuda": (HEAD + "x = x.to('cuda')", "it needs a GPU, which grading does not use"),
-    "cuda:0": ("import torch\nd = torch.device('cuda:0')\n" + HEAD + "d", "it needs a GPU, which grading does not use"),
-    ".cuda()": (HEAD + "x.cuda()", "it needs a GPU, which grading does not use"),
+    "einops": ("from einops import reduce\n" + HEAD + "reduce(x)", f"it needs einops, {LACKS}"),
+    "one's own file": ("from my_helpers import f\n" + HEAD + "f(x)", f"it needs my_helpers, {LACKS}"),
+    "cuda": (HEAD + "x = x.to('cuda')", GPU),
+    "cuda:0": ("import torch\nd = torch.device('cuda:0')\n" + HEAD + "d", GPU),
+    ".cuda()": (HEAD + "x.cuda()", GPU),
 }  # fmt: skip
 
 

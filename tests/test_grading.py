@@ -241,7 +241,12 @@ def test_half_of_it_gets_half_of_the_points_whatever_the_file_is_called(graded):
 @pytest.mark.parametrize("name", ["broken_json", "not_a_notebook", "binary"])
 def test_a_file_that_is_no_notebook_gets_a_note_and_stops_nothing(graded, name):
     assert graded[0][name].marks == {}
-    assert graded[0][name].note == "the file is no notebook that can be read"
+    said = {
+        "broken_json": "it was cut off after",
+        "not_a_notebook": "it has no cells",
+        "binary": "the file is",
+    }
+    assert graded[0][name].note.startswith(said[name])
 
 
 def test_nobody_writes_to_the_grades_or_to_others(graded):
@@ -263,8 +268,8 @@ def test_a_package_next_to_the_notebook_is_not_the_graders(graded):
 @pytest.mark.parametrize(
     ("name", "flag"),
     [
-        ("calls_package", "it calls autoencoder.l2_loss of the package"),
-        ("reads_source", "it reads autoencoder.py of the package"),
+        ("calls_package", "it uses vae_edu.autoencoder of the package"),
+        ("reads_source", "it uses vae_edu.autoencoder of the package"),
         ("reads_source", "it uses inspect"),
         ("duplicated_cells", "it is defined 2 times, and the last one counts"),
     ],
@@ -524,5 +529,5 @@ def test_the_command_says_what_it_did(tmp_path, monkeypatch, capsys):
     assert main(["grade", "in", "--out", "grades.csv"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("2 notebooks: grades.csv, and grades_feedback/ for the students.\n")
-    assert "ben: the file is no notebook that can be read" in said
+    assert "ben: it was cut off after 1 characters" in said
     assert "Look at 1 of them before you give the marks" in said

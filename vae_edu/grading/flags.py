@@ -13,12 +13,13 @@ USUAL = {  # modules that an answer may import without a word
     "IPython", "PIL", "__future__", "abc", "bisect", "cmath", "collections", "contextlib", "copy",
     "dataclasses", "datetime", "decimal", "einops", "enum", "fractions", "functools", "heapq", "itertools",
     "jaxtyping", "math", "matplotlib", "mpl_toolkits", "numbers", "numpy", "operator", "opt_einsum", "pandas",
-    "pprint", "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy", "textwrap",
-    "time", "torch", "torchvision", "tqdm", "typing", "typing_extensions", "warnings",
+    "pprint", "pylab", "random", "re", "scipy", "seaborn", "sklearn", "statistics", "string", "sympy",
+    "textwrap", "time", "torch", "torchvision", "tqdm", "typing", "typing_extensions", "warnings",
 }  # fmt: skip
 SUSPECT = {  # names, attributes and names of imports that lead to other code than the program's
-    "ForwardRef", "__import__", "breakpoint", "builtins", "co_code", "cr_frame", "ctypes", "ctypeslib", "eval",
-    "exec", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "fromfile", "gc", "get_type_hints",
+    "ForwardRef", "__import__", "breakpoint", "builtins", "co_code", "cr_frame", "ctypes", "ctypeslib",
+    "eval", "exec", "f_back", "f_builtins",
+    "f_code", "f_globals", "f_locals", "fromfile", "gc", "get_type_hints",
     "getattr", "gi_code", "gi_frame", "globals", "hub", "import_module", "importlib", "inspect", "linecache",
     "load", "loadtxt", "locals", "memmap", "open", "os", "pickle", "read_bytes", "read_text", "runstring",
     "serialization", "subprocess", "sys", "tb_frame", "tb_next", "vars",
@@ -110,7 +111,7 @@ def _suspect(nodes: list[ast.AST]) -> Iterator[str]:
             private = (
                 node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id in modules
             )
-            if node.attr in SUSPECT or _special(node.attr) or private and node.attr not in HARMLESS:
+            if node.attr in SUSPECT or _special(node.attr) or (private and node.attr not in HARMLESS):
                 yield node.attr
 
 

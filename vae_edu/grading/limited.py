@@ -1,4 +1,4 @@
-"""Run a function in a process with limits: what a student handed in may take all memory, all time, or crash it."""
+"""Run a function in a process with limits: reading what a student handed in may take all memory, or crash."""
 
 import contextlib
 import os

@@ -130,6 +130,6 @@ def _command(node: ast.expr) -> tuple[str, list[str]] | None:
     """The method of ``get_ipython()`` that is called, and its arguments; None for any other expression."""
     match node:
         case ast.Call(ast.Attribute(ast.Call(ast.Name("get_ipython")), method), arguments):
-            if all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in arguments):
-                return method, [a.value for a in arguments if isinstance(a, ast.Constant)]
+            texts = [a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            return (method, texts) if len(texts) == len(arguments) else None
     return None

@@ -1,4 +1,4 @@
-"""What a notebook has and a plain program has not: ``display``, ``get_ipython``, pictures that nobody sees."""
+"""What a notebook has and a plain program has not: ``display``, ``get_ipython``, and pictures."""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,8 @@ def provide() -> dict[str, Any]:
     """The names that a program begins with. What needs a compiler or files leaves a function as it is."""
     import torch
 
-    torch.compile = torch.jit.script = unchanged
+    for module, name in ((torch, "compile"), (torch.jit, "script")):
+        setattr(module, name, unchanged)
     return {"__name__": "__main__", "display": nothing, "get_ipython": Shell}
 
 

@@ -69,20 +69,15 @@ def load(path: Path) -> Notebook:
     data = path.read_bytes()
     if data.startswith(b"PK\x03\x04"):
         data = _unpacked(data) or data
-    if not data.strip(b" \t\r\n\0"):
+    if not data[:MOST_CODE].strip(b" \t\r\n\0"):
         raise Unreadable("the file is empty: save the notebook, and hand it in again")
     for begin, what in OTHERS:
         if re.match(begin, data[:1000], re.S):
             raise Unreadable(f"it is {what}")
     text = _decoded(data)
-    if conflict := re.search(r"^<{7} .*", text, re.M):
-        line = text.count("\n", 0, conflict.start()) + 1
-        raise Unreadable(
-            f"line {line} begins with <<<<<<<: Git has two versions of it; choose one and save it"
-        )
-    if text.lstrip().startswith(("{", "[")):
+    if re.match(r"\s*[{\[]", text):
         return _notebook(_parsed(text))
-    if DEFINES.search(text):
+    if len(text) < 10 * MOST_CODE and DEFINES.search(text):
         return _script(text)
     raise Unreadable("it is neither a notebook nor a Python script: hand in the .ipynb file")
 
@@ -112,12 +107,8 @@ def _unpacked(data: bytes) -> bytes | None:
 
 def _decoded(data: bytes) -> str:
     """The text, whatever its encoding. JSON shows by its first bytes which one of Unicode it is."""
-    if data[:1].isalpha() and data[1:2] == b"\0":
-        encoding = "utf-16-le"
-    else:
-        encoding = json.detect_encoding(data)
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        return data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
@@ -126,6 +117,11 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except json.JSONDecodeError as error:
+        if conflict := re.search(r"^<{7} ", text, re.M):
+            line = text.count("\n", 0, conflict.start()) + 1
+            raise Unreadable(
+                f"line {line} begins with <<<<<<<: Git has two versions of it; choose one and save it"
+            ) from error
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
             raise Unreadable(
                 f"it was cut off after {len(text):,} characters: save the notebook, and hand it in again"

@@ -10,14 +10,10 @@ CHANGERS = {  # methods that change their object or an argument, wherever they a
     "setitem", "shuffle", "sort", "update",
 }  # fmt: skip
 SETTINGS = ("seed", "manual_seed", "set_", "use_", "seterr", "filterwarnings", "simplefilter", "register")
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.Import)
-SCOPES += (
-    ast.ImportFrom,
-    ast.Match,
-    ast.Try,
-    ast.TryStar,
-    ast.Global,
-)  # what else binds a name in its own way
+SCOPES: tuple[type[ast.AST], ...] = (  # what has names of its own, or binds names in its own way
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.Import,
+    ast.ImportFrom, ast.Match, ast.Try, ast.TryStar, ast.Global,
+)  # fmt: skip
 COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}
 
 
@@ -97,7 +93,7 @@ def _statement(node: ast.stmt) -> Statement:
     else:
         _names(found, node)
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    found.fixed = isinstance(node, functions[:2])
+    found.fixed = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     found.replaces = isinstance(node, (ast.Assign, ast.AnnAssign, *functions))
     _changes(found, node, inside=isinstance(node, functions))
     return found

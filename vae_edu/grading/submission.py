@@ -169,8 +169,10 @@ class _Slice:
         for i in sorted(self.bound | self.changed):
             text = self.statements[i].text
             if i not in self.bound:
-                tried = ast.Try(ast.parse(text).body, [ast.parse(FAILED).body[0].handlers[0]], [], [])  # type: ignore
-                text = ast.unparse(ast.fix_missing_locations(tried))
+                tried = ast.parse(FAILED).body[0]
+                assert isinstance(tried, ast.Try)
+                tried.body = ast.parse(text).body
+                text = ast.unparse(tried)
             texts.append(text)
         return "\n".join(texts)
 
