@@ -182,7 +182,7 @@ SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exe
 
 def table(folder):
     """The rows of grades.csv by student."""
-    with (folder / "grades.csv").open(newline="", encoding="utf-8") as file:
+    with (folder / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
         return {row["student_id"]: row for row in csv.DictReader(file)}
 
 

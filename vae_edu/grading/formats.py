@@ -72,7 +72,7 @@ def _moodle(record: Record) -> dict[str, Any]:
         record.student if "@" in record.student else "",
         record.points,
         record.most,
-        "-",  # never: as Moodle itself writes it
+        "",  # never
     ]
     return dict(zip(MOODLE, cells))
 

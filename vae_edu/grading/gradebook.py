@@ -49,6 +49,9 @@ def write(table: Path, gradebook: Path, add_students: bool = False) -> int:
         raise ValueError("nbgrader is not installed: pip install nbgrader.") from error
     if not gradebook.is_file():
         raise ValueError(f"there is no gradebook {gradebook}: nbgrader generate_assignment makes it.")
+    with gradebook.open("rb") as file:
+        if file.read(15) != b"SQLite format 3":
+            raise ValueError(f"{gradebook} is no gradebook of nbgrader (an SQLite file).")
     scores = _scores(table)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy's notes on objects that nbgrader is just making

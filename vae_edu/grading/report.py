@@ -54,12 +54,12 @@ def say(sentence: str | None) -> None:
 
 
 def write_table(records: list[Record], out: Path) -> None:
-    """Write one row for each student: the totals; each lesson with its exercises and its question; notes.
+    """Write one row for each student: each lesson with its exercises and its question; the totals; notes.
 
     The points of a question are the teacher's. If the table is there already, they are taken over from it.
     """
     lessons = [lesson for lesson in LESSONS if any(record.lesson == lesson for record in records)]
-    headings = ["student_id", "total", "total max"]
+    headings = ["student_id"]
     for lesson in lessons:
         headings += [lesson, f"{lesson} max", *map(column, LESSONS[lesson]), question(lesson)]
     given = _question_points(out)
@@ -79,7 +79,7 @@ def write_table(records: list[Record], out: Path) -> None:
     for student, row in rows.items():
         row |= {key: "; ".join(row[key]) for key in ("flags", "notes")} | given.get(student, {})
     in_order = [rows[student] for student in sorted(rows)]
-    tables.write(out, [*headings, "flags", "notes"], in_order)
+    tables.write(out, [*headings, "total", "total max", "flags", "notes"], in_order)
 
 
 def _question_points(out: Path) -> dict[str, dict[str, str]]:
@@ -125,7 +125,7 @@ def write_feedback(record: Record, folder: Path) -> str | None:
     note = f'<p class="text">About your notebook: {text(record.note)}.</p>' if record.note else ""
     parts = [
         f"<h1>{text(pages.title(record.lesson))}</h1>",
-        f'<p class="total text">{text(record.student)}: <strong>{points}</strong></p>{note}',
+        f'<p class="total text"><strong>{text(record.student)}: {points}</strong></p>{note}',
         *(_exercise(name, record) for name in record.marks),
         _question(record) if record.marks else "",
         "<footer>Your functions were tried on other numbers than those of the checks in the lesson.</footer>",
