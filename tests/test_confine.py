@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from vae_edu.grading import confine
-
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
 
 PROGRAM = """

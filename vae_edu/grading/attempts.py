@@ -10,7 +10,9 @@ from vae_edu.grading.marks import Record
 CHOICES = ("best", "latest")
 BEFORE = re.compile(r"^(?:copy|kopie|copie|copia)[ _](?:of|von|de|di)[ _]+", re.I)
 AFTER = re.compile(  # what browsers, Windows and macOS append to a name that is taken
-    r"[ _]*\((\d{1,3})\)$|[ _]*-[ _]*(?:copy|kopie|copie|copia)(?:[ _]*\(?(\d{1,3})\)?)?$|[ _](?:copy|kopie)[ _]?(\d{0,3})$",
+    r"[ _]*\((\d{1,3})\)$"
+    r"|[ _]*-[ _]*(?:copy|kopie|copie|copia)(?:[ _]*\(?(\d{1,3})\)?)?$"
+    r"|[ _](?:copy|kopie)[ _]?(\d{0,3})$",
     re.I,
 )
 PERHAPS = re.compile(r"-(\d{1,2})$|[ _-]?v(\d{1,2})$|[ _-](?:final|new|neu|fixed)$", re.I)

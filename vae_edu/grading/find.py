@@ -12,8 +12,23 @@ from vae_edu.grading.roster import Roster
 from vae_edu.grading.submission import Submission, Unreadable, read
 from vae_edu.grading.unpack import File, Gathered
 
-GIVE_A_FOLDER = "give the folder of the notebooks, the zip of your learning platform, or nbgrader's submitted/."
-DOCUMENTS = (".html", ".htm", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".txt", ".rar", ".7z", ".zip", ".ipynb")
+GIVE_A_FOLDER = (
+    "give the folder of the notebooks, the zip of your learning platform, or nbgrader's submitted/."
+)
+DOCUMENTS = (
+    ".html",
+    ".htm",
+    ".pdf",
+    ".doc",
+    ".docx",
+    ".odt",
+    ".rtf",
+    ".txt",
+    ".rar",
+    ".7z",
+    ".zip",
+    ".ipynb",
+)
 SERVICE = ("readme", "license", "status", "requirements")  # names of files that come with submissions
 
 
@@ -71,6 +86,7 @@ def find(
     layout: str | None = None,
     roster: Path | None = None,
     lesson: str | None = None,
+    out: Path | None = None,
 ) -> Finding:
     """Find the submissions in folders, archives and notebooks.
 
@@ -80,6 +96,7 @@ def find(
         layout: One of LAYOUTS. Default: as the names say.
         roster: A table of the class.
         lesson: The lesson that all notebooks are marked for. Default: what each holds, else its name.
+        out: The table; what grade wrote next to it is no submission.
 
     Raises:
         ValueError: There is nothing to mark, no such layout, or no such roster.
@@ -90,7 +107,7 @@ def find(
         if not root.exists():
             raise ValueError(f"there is no {root}: {GIVE_A_FOLDER}")
     known = Roster(roster) if roster else None
-    gathered = Gathered(list(roots), room)
+    gathered = Gathered(list(roots), room, out)
     with ThreadPoolExecutor() as pool:
         read_files = list(pool.map(lambda file: _read(file, lesson), gathered.files))
     finding = Finding(left=[(left.shown, left.why) for left in gathered.left])
@@ -105,7 +122,11 @@ def find(
     whose = arrange([*held, *(left.parts for left in documents)], held, layout)
     finding.found = [replace(one, who=whose[tuple(one.file.split("/"))]) for one in read_files]
     finding.found += [
-        Found(left.shown, replace(whose[left.parts], doubt=""), note=f"{left.parts[-1]} is not marked: {left.why}")
+        Found(
+            left.shown,
+            replace(whose[left.parts], doubt=""),
+            note=f"{left.parts[-1]} is not marked: {left.why}",
+        )
         for left in documents
     ]
     if known:
@@ -145,7 +166,7 @@ def _read(file: File, lesson: str | None) -> Found:
         held = (lesson,)
     elif named and held and named not in held:
         note = "; ".join(filter(None, [note, f"it is named {named}, but holds {' and '.join(held)}"]))
-    elif not held and named and not file.path.suffix.lower() == ".py":
+    elif not held and named and file.path.suffix.lower() != ".py":
         held = (named,)
     if not held:
         note = "; ".join(filter(None, [note, "there is no exercise of the course in it"]))
@@ -153,7 +174,7 @@ def _read(file: File, lesson: str | None) -> Found:
 
 
 def _lessons(submission: Submission) -> tuple[str, ...]:
-    """The lessons of which it holds at least half of the exercises, or else the one of which it holds most."""
+    """The lessons of which it holds half of the exercises or more, or else the one of which it holds most."""
 
     def share(lesson: str) -> float:
         names = LESSONS[lesson]

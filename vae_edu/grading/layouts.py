@@ -3,7 +3,6 @@
 A reader of a platform's names knows each file by itself. Folders are only understood together.
 """
 
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -145,7 +144,9 @@ def _of_a_platform(parts: Parts) -> Who | None:
 def _apart(known: dict[Parts, Who]) -> dict[Parts, Who]:
     """Join what is one person, and keep apart what is not."""
     result = dict(known)
-    canvas_names = {who.account: who.student for who in known.values() if who.layout == "canvas" and who.name != "anon"}
+    canvas_names = {
+        who.account: who.student for who in known.values() if who.layout == "canvas" and who.name != "anon"
+    }
     for parts, who in known.items():
         if who.layout == "canvas" and who.account in canvas_names:  # a changed name
             result[parts] = replace(who, student=canvas_names[who.account])
@@ -162,7 +163,9 @@ def _apart(known: dict[Parts, Who]) -> dict[Parts, Who]:
             elif len(downloads) > 1 and len(numbers) > 1:
                 result[parts] = replace(who, doubt=f"there are several students called {who.name}")
         elif who.layout == "blackboard":
-            same_id = {w.account for w in known.values() if w.layout == "blackboard" and w.student == who.student}
+            same_id = {
+                w.account for w in known.values() if w.layout == "blackboard" and w.student == who.student
+            }
             if len(same_id) > 1:
                 names = ", ".join(sorted(same_id))
                 result[parts] = replace(who, doubt=f"are these one student: {names}?")
@@ -173,7 +176,9 @@ def _apart(known: dict[Parts, Who]) -> dict[Parts, Who]:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"(\.ipynb|\.py|\.html?|\.pdf|\.docx?|\.txt|\.json|\.rtf|\.odt|\.md)+$", "", name, flags=re.I)
+    return re.sub(
+        r"(\.ipynb|\.py|\.html?|\.pdf|\.docx?|\.txt|\.json|\.rtf|\.odt|\.md)+$", "", name, flags=re.I
+    )
 
 
 def _order(name: str) -> tuple[float, ...]:
@@ -183,9 +188,7 @@ def _order(name: str) -> tuple[float, ...]:
     return (float(time[1]) if time else 0.0, float(original(stem)[1]))
 
 
-_NAMED = {
-    lesson: re.compile(lesson.replace("_", r"[ _.-]*"), re.I) for lesson in LESSONS
-}
+_NAMED = {lesson: re.compile(lesson.replace("_", r"[ _.-]*"), re.I) for lesson in LESSONS}
 _NUMBERED = re.compile(
     r"(?:lesson|lektion|hw|homework|hausaufgabe|week|woche|sheet|blatt|exercises?|assignment|übung|uebung|ex|ps)"
     r"[ _#-]*0*(\d{1,2})(?:-\d+)?",
@@ -237,14 +240,17 @@ def _by_folders(files: list[Parts], held: dict[Parts, Parts], layout: str | None
     notebooks = {parts: place for parts, place in places.items() if held.get(parts)} or places
     doubt = ""
     if layout in (None, "github", "by-lesson") or (layout == "nbgrader" and _wrapped(notebooks)):
-        doubt = _strip(places, notebooks)
-    prefix = _shared([p.folders[0] for p in notebooks.values() if p.folders]) if layout in (None, "github") else ""
+        doubt = _strip(places, notebooks, held)
+    prefix = (
+        _shared([p.folders[0] for p in notebooks.values() if p.folders]) if layout in (None, "github") else ""
+    )
     if layout is None and not re.search(r"\d", prefix):
         prefix = ""  # anna-mueller and anna-schmidt are people
     stems = {place.stem for place in places.values()}
     found: dict[Parts, Who] = {}
     for parts, place in places.items():
         stem, number = version(place.stem, stems)
+        order: tuple[float, ...]
         kind = layout or ("by-lesson" if place.in_lesson else "flat")
         student, why, order = stem, doubt, (float(place.copy + number),)
         if place.folders and layout not in ("flat", "classroom"):
@@ -260,7 +266,9 @@ def _by_folders(files: list[Parts], held: dict[Parts, Parts], layout: str | None
     if layout is None:
         for parts in _crowded(found, places, held):
             many = "are several notebooks of one lesson: attempts of one student, or several students?"
-            found[parts] = replace(found[parts], doubt=found[parts].doubt or f"in {places[parts].folders[0]}/ {many}")
+            found[parts] = replace(
+                found[parts], doubt=found[parts].doubt or f"in {places[parts].folders[0]}/ {many}"
+            )
     return found
 
 
@@ -268,7 +276,7 @@ def _wrapped(places: dict[Parts, _Place]) -> bool:
     return bool(places) and all(len(place.folders) > 1 for place in places.values())
 
 
-def _strip(places: dict[Parts, _Place], notebooks: dict[Parts, _Place]) -> str:
+def _strip(places: dict[Parts, _Place], notebooks: dict[Parts, _Place], held: dict[Parts, Parts]) -> str:
     """Drop the folders that hold the whole class. Returns what is doubtful about that."""
     while True:
         firsts = {tuple(place.folders[:1]) for place in notebooks.values()}
@@ -279,10 +287,11 @@ def _strip(places: dict[Parts, _Place], notebooks: dict[Parts, _Place]) -> str:
         (((first,)),) = firsts
         doubt = ""
         if seconds == {""}:
-            if "" in stems or (len(stems) == 1 and not any(p.copy for p in notebooks.values()) and False):
+            if "" in stems:
                 return ""
-            if len(stems) == 1:
-                return f"is {first} or {next(iter(stems))} the student?"
+            lessons = [lesson for parts in notebooks for lesson in held.get(parts, ())]
+            if len(stems) == 1 or len(set(lessons)) == len(lessons):
+                return f"is {first} or {min(stems)} the student?"
         elif "" in stems:
             return ""
         elif len(seconds) == 1:
@@ -298,7 +307,9 @@ def _shared(names: list[str]) -> str:
     """What the names of GitHub Classroom's folders begin with: "homework-3-"."""
     if len(set(names)) < 2:
         return ""
-    return re.sub(r"[^-]*$", "", os.path.commonprefix(names))
+    first, last = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), len(first))
+    return first[: first.rfind("-", 0, same) + 1]
 
 
 def _crowded(found: dict[Parts, Who], places: dict[Parts, _Place], held: dict[Parts, Parts]) -> list[Parts]:

@@ -9,7 +9,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # by Windo
 
 
 def text(name: str) -> str:
-    """The name of a file as text: UTF-8, or else what Windows wrote before (cp1252), with accents composed."""
+    """The name of a file as text, with accents composed: UTF-8, or else the cp1252 of older Windows."""
     raw = os.fsencode(name)
     for encoding in ("utf-8", "cp1252", "latin-1"):
         try:

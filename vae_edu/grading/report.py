@@ -1,7 +1,9 @@
 """What a grading writes: a table for the teacher, and a page of feedback for every student."""
 
 import csv
+import hashlib
 import html
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,20 @@ def write_table(records: list[Record], out: Path) -> None:
             writer.writerow(row | {key: _cell("; ".join(row[key])) for key in ("flags", "notes")})
 
 
+def digest(out: Path) -> str:
+    """The SHA-256 of a file; "" if there is none."""
+    return hashlib.sha256(out.read_bytes()).hexdigest() if out.is_file() else ""
+
+
+def keep_corrections(out: Path, written: str | None) -> str | None:
+    """Keep a copy of a table that is not as grade wrote it, before it is written again."""
+    if not out.is_file() or digest(out) == written:
+        return None
+    kept = out.with_name(f"{out.stem}.backup-1{out.suffix}")
+    shutil.copy2(out, kept)
+    return f"{out} had changes that grade did not write: it is kept as {kept.name}."
+
+
 def _cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
@@ -77,7 +93,7 @@ def write_feedback(record: Record, folder: Path) -> None:
         note=html.escape(f" Your notebook: {record.note}.") if record.note else "",
         rows="\n".join(rows),
     )
-    target = folder / record.student / f"{record.lesson or Path(record.file).stem}.html"
+    target = folder / (record.folder or record.student) / f"{record.lesson or 'no lesson'}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as part:
         part.write_text(page, encoding="utf-8")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 IDS = (  # the first of these columns that there is names the student in the table
     "id", "studentid", "sisuserid", "sisloginid", "idnumber", "idnummer", "matrikelnummer", "username",
-    "anmeldename", "benutzername", "login", "loginid", "githubusername", "identifier", "emailaddress", "email",
-    "mail", "emailadresse",
+    "anmeldename", "benutzername", "login", "loginid", "githubusername", "identifier", "emailaddress",
+    "email", "mail", "emailadresse",
 )  # fmt: skip
 NAMES = ("name", "student", "fullname", "studentname", "displayname", "vollstandigername")
 FIRST, LAST = ("firstname", "vorname", "givenname"), ("lastname", "surname", "nachname", "familyname")
@@ -101,7 +101,9 @@ def _student(cells: dict[str, str], kinds: list[str]) -> Student | None:
     if not values or key(name) == "pointspossible":  # Canvas's second line
         return None
     keys = {key(value) for value in values} | {key(value.partition("@")[0]) for value in values}
-    keys |= {number for value in values if (number := re.sub(r"^participant\s+", "", value.casefold())).isdigit()}
+    keys |= {
+        number for value in values if (number := re.sub(r"^participant\s+", "", value.casefold())).isdigit()
+    }
     words = re.split(r"[\s,]+", name.strip(" ,"))
     if len(words) <= 4:
         keys |= {key("".join(some)) for some in itertools.permutations(words)}
@@ -133,9 +135,13 @@ def _rows(path: Path) -> list[list[str]]:
     first = content.lstrip().partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(content), delimiter=separator) if any(map(str.strip, row))]
+        rows = [
+            row for row in csv.reader(io.StringIO(content), delimiter=separator) if any(map(str.strip, row))
+        ]
     except csv.Error as error:
         raise ValueError(f"{path} is no table that can be read: {error}.") from error
     if not rows:
-        raise ValueError(f"{path} is empty: write id, name in its first line and a student in each other one.")
+        raise ValueError(
+            f"{path} is empty: write id, name in its first line and a student in each other one."
+        )
     return rows

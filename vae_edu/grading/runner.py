@@ -25,7 +25,6 @@ def main() -> None:
     sys.path.append(str(PACKAGE.parent))
     import torch
 
-    import vae_edu.grading.wire
     from vae_edu.grading import confine
 
     torch.set_num_threads(1)

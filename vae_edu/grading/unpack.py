@@ -1,4 +1,4 @@
-"""The files of submissions, out of folders and archives. What is no plain file is listed, and never opened."""
+"""The files of submissions, out of folders and archives. Only plain files are opened."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import re
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -68,22 +68,25 @@ class Gathered:
         left: The others.
     """
 
-    def __init__(self, roots: list[Path], room: Path) -> None:
+    def __init__(self, roots: list[Path], room: Path, out: Path | None = None) -> None:
         """Walk through the roots.
 
         Args:
             roots: Folders, archives and notebooks.
             room: An empty folder to unpack to. The names of files in archives are never used there.
+            out: A table of grade, which is no submission, and neither is what it wrote next to it.
         """
         self.files: list[File] = []
         self.left: list[Left] = []
         self._room, self._numbers = room, count()
+        self._out = out.resolve() if out else None
+        self._taken: set[tuple[str, ...]] = set()
         for root in roots:
             above = (text(root.name),) if len(roots) > 1 else ()
             if root.is_dir():
                 self._folder(root, above)
             elif ARCHIVE.search(root.name):
-                self._archive(root, (ARCHIVE.sub("", text(root.name)),) if above else (), _Budget(MAX_CLASS))
+                self._archive(root, (text(root.name),), above, _Budget(MAX_CLASS))
             else:
                 self._file(root, (text(root.name),), root.stat())
 
@@ -97,7 +100,7 @@ class Gathered:
         for entry in entries:
             name = text(entry.name)
             parts = (*above, name)
-            if IGNORED.fullmatch(name):
+            if IGNORED.fullmatch(name) or self._ours(folder, name):
                 continue
             try:
                 if entry.is_symlink():
@@ -113,24 +116,30 @@ class Gathered:
                 self._leave(parts, f"it cannot be opened: {error.strerror}")
         return None
 
+    def _ours(self, folder: Path, name: str) -> bool:
+        """Whether grade wrote it."""
+        if self._out is None or folder.resolve() != self._out.parent or name.endswith(".ipynb"):
+            return False
+        return name.startswith((f"{self._out.stem}.", f"{self._out.stem}_"))
+
     def _file(self, path: Path, parts: tuple[str, ...], about: os.stat_result) -> None:
         if not stat.S_ISREG(about.st_mode):
             self._leave(parts, "it is no ordinary file")
         elif about.st_size > MAX_FILE:
             self._leave(parts, f"it is larger than {MAX_FILE // 2**20} MB")
         elif ARCHIVE.search(parts[-1]):
-            self._archive(path, (*parts[:-1], ARCHIVE.sub("", parts[-1])), _Budget(MAX_ARCHIVE))
+            self._archive(path, parts, _opened(parts), _Budget(MAX_ARCHIVE))
         elif NOTEBOOK.search(parts[-1]):
-            self.files.append(File(path, parts, about.st_mtime))
+            self._keep(path, parts, about.st_mtime)
         else:
             self._leave(parts, _what(parts[-1]))
 
     def _leave(self, parts: tuple[str, ...], why: str) -> None:
         self.left.append(Left(parts, why))
 
-    def _archive(self, path: Path, above: tuple[str, ...], budget: "_Budget") -> None:
-        """Unpack an archive that somebody made, perhaps with ill intent. Too much of it, and none of it counts."""
-        first, names = len(self.files), above or (text(path.name),)
+    def _archive(self, path: Path, names: tuple[str, ...], above: tuple[str, ...], budget: "_Budget") -> None:
+        """Unpack an archive, perhaps made with ill intent. If it is too large, none of it counts."""
+        first, before = len(self.files), len(self.files) + len(self.left)
         if len(above) > MAX_DEPTH:
             return self._leave(names, "it is too deep in other archives")
         try:
@@ -145,6 +154,8 @@ class Gathered:
             self._leave(names, f"{error}; unpack it yourself")
         except Exception as error:  # zipfile, tarfile and their decompressors raise all kinds
             self._leave(names, f"it cannot be unpacked ({type(error).__name__}); is it damaged?")
+        if len(self.files) + len(self.left) == before:
+            self._leave(names, "it holds no file")
         return None
 
     def _member(
@@ -174,11 +185,20 @@ class Gathered:
             return self._leave(parts, f"it is larger than {MAX_FILE // 2**20} MB")
         if archive:
             own = budget if budget.most == MAX_ARCHIVE else _Budget(MAX_ARCHIVE)
-            self._archive(path, (*parts[:-1], ARCHIVE.sub("", parts[-1])), own)
+            self._archive(path, parts, _opened(parts), own)
             path.unlink()
         else:
-            self.files.append(File(path, parts, modified))
+            self._keep(path, parts, modified)
         return None
+
+    def _keep(self, path: Path, parts: tuple[str, ...], modified: float) -> None:
+        """Keep a file. A second one of the same place, such as in anna/ and anna.zip, is a copy."""
+        unique, number = parts, 2
+        while unique in self._taken:
+            stem, dot, suffix = parts[-1].partition(".")
+            unique, number = (*parts[:-1], f"{stem} ({number}){dot}{suffix}"), number + 1
+        self._taken.add(unique)
+        self.files.append(File(path, unique, modified))
 
     def _forget(self, first: int) -> None:
         for file in self.files[first:]:
@@ -191,6 +211,11 @@ class _Budget:
 
     def __init__(self, most: int) -> None:
         self.most, self.bytes, self.members = most, 0, 0
+
+
+def _opened(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The place of what an archive holds: anna.zip becomes anna."""
+    return (*parts[:-1], ARCHIVE.sub("", parts[-1]))
 
 
 def _what(name: str) -> str:
@@ -224,12 +249,12 @@ def _copy(content: IO[bytes], path: Path, budget: _Budget) -> bool:
 Member = tuple[tuple[str, ...], str | None, float, IO[bytes] | None]
 
 
-def _members(path: Path) -> Iterator[Member]:
+def _members(path: Path) -> Generator[Member, None, None]:
     """The files of an archive: name in parts, what is wrong with it, when it was written, what it holds."""
     return _zipped(path) if path.suffix.lower() == ".zip" else _tarred(path)
 
 
-def _zipped(path: Path) -> Iterator[Member]:
+def _zipped(path: Path) -> Generator[Member, None, None]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -253,7 +278,7 @@ def _zipped(path: Path) -> Iterator[Member]:
                     yield _parts(name), None, modified, content
 
 
-def _tarred(path: Path) -> Iterator[Member]:
+def _tarred(path: Path) -> Generator[Member, None, None]:
     most = 0
     with tarfile.open(path, "r:*", encoding="utf-8", errors="surrogateescape") as archive:
         for info in archive:
