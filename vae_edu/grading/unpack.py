@@ -86,7 +86,7 @@ class Gathered:
             if root.is_dir():
                 self._folder(root, above)
             elif ARCHIVE.search(root.name):
-                self._archive(root, (text(root.name),), above, _Budget(MAX_CLASS))
+                self._archive(root, (text(root.name),), _opened(above) if above else (), _Budget(MAX_CLASS))
             else:
                 self._file(root, (text(root.name),), root.stat())
 
