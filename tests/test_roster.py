@@ -11,7 +11,7 @@ TABLES = {
     "bom": b"\xef\xbb\xbfname,id\nAnna Mueller,4711\n\nBen Li,4712\n",
     "utf16": "id\tname\n4711\tAnna Mueller\n4712\tBen Li\n".encode("utf-16"),
     "sep": b"sep=;\nid;name\n4711;Anna Mueller\n4712;Ben Li\n",
-    "canvas": b'Student,ID,SIS Login ID,Section\n"    Points Possible",,,\n"Mueller, Anna",4711,am,\n"Li, Ben",4712,bl,\n',
+    "canvas": b'Student,ID,SIS Login ID\n" Points Possible",,\n"Mueller, Anna",4711,am\n"Li, Ben",4712,bl\n',
     "moodle": b"First name,Surname,ID number,Email address\nAnna,Mueller,4711,am@x.org\nBen,Li,4712,\n",
 }
 

@@ -20,10 +20,8 @@ from vae_edu.grading.marks import Known, Record, hidden_cases, mark, not_final, 
 from vae_edu.grading.memory import Memory, NowAndThen
 from vae_edu.grading.names import folders, printable
 from vae_edu.grading.sandbox import Sandbox
-from vae_edu.grading.submission import Submission
 
 Say = Callable[[str], None]
-Job = tuple[Record, Submission]
 MOST_LINES = 40  # of one kind, on a terminal
 WAITING = "it is not marked yet; run grade again"
 
@@ -155,28 +153,27 @@ class _Class:
         workers = max(1, min(_processors(), len(self.jobs)))
         sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
         known: Known = {}
-        waiting = list(self.jobs)
         save = NowAndThen(lambda: self.write(quietly=True))
         bar = progress_bar(total=len(self.jobs), desc="grading", unit="notebook")
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool, bar:
             for slot in range(workers):
                 sandboxes.put(stack.enter_context(Sandbox(slot, hidden)))
-            futures = {pool.submit(_mark_all, job, tried, sandboxes, known): job for job in waiting}
-            stack.callback(lambda: [future.cancel() for future in futures])
+            futures = {pool.submit(_mark_all, job, tried, sandboxes, known): job for job in self.jobs}
             try:
                 for future in as_completed(futures):
-                    job = futures[future]
-                    record = future.result()
-                    self.jobs.remove(job)
-                    self.records.append((record, job[1]))
-                    self.memory.keep(record)
+                    self._take(futures.pop(future), future.result())
                     bar.update()
                     save()
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
+            finally:  # after an interrupt, what is done counts
+                for future, job in futures.items():
+                    if not future.cancel() and future.done() and not future.exception():
+                        self._take(job, future.result())
             self.isolated = all(sandboxes.get().isolated for _ in range(workers))
+
+    def _take(self, job: tuple[Record, Found], record: Record) -> None:
+        self.jobs.remove(job)
+        self.records.append((record, job[1]))
+        self.memory.keep(record)
 
     def write(self, quietly: bool = False) -> None:
         """Write the table and the marks so far.
