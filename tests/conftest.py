@@ -22,6 +22,7 @@ SLOW = {
     "test_odd_commands.py",
     "test_distributed.py",
     "test_grading.py",
+    "test_layouts.py::test_students_archives_are_unpacked_safely",
     "test_own_sets.py",
     "test_gradebook.py",
     "test_gradescope.py",

@@ -155,7 +155,7 @@ HONEST = {  # the cells of a notebook whose l2_loss is right
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    with Sandbox(0, [tmp_path_factory.mktemp("in")]) as given:
+    with Sandbox([tmp_path_factory.mktemp("in")]) as given:
         yield given
 
 

@@ -123,12 +123,12 @@ def test_a_number_has_a_point_or_a_comma(text, value):
 def test_corrections_and_foreign_files_are_kept(tmp_path, capsys):
     out = tmp_path / "grades.csv"
     out.write_text("assignment,duedate\n")
-    written = report.write([record()], out, None)
+    written = write([record()], out, None)
     assert (
         "grades.csv was there, and not written by grade: it is kept as grades.before-1.csv"
         in capsys.readouterr().err
     )
-    assert report.write([record()], out, written) == written
+    assert write([record()], out, written) == written
     assert capsys.readouterr().err == ""
     corrected = (
         out.read_text(encoding="utf-8-sig").replace("anna,6", "anna,4").replace(",2,2,,", ",2,2,1.5,", 1)
@@ -136,7 +136,7 @@ def test_corrections_and_foreign_files_are_kept(tmp_path, capsys):
     out.write_text(corrected, encoding="utf-8")
     page = tmp_path / "grades_feedback" / "anna" / f"{LESSON}.html"
     page.write_text(page.read_text(encoding="utf-8").replace("Correct", "Well done"), encoding="utf-8")
-    report.write([record(), record("late")], out, written)
+    write([record(), record("late")], out, written)
     said = capsys.readouterr().err
     assert "grades.csv had changes that grade did not write: it is kept as grades.before-2.csv" in said
     assert (tmp_path / "grades.before-2.csv").read_text(encoding="utf-8") == corrected
@@ -155,7 +155,7 @@ HOSTILE = (
 def test_a_page_shows_text_as_text(tmp_path, write):
     marks = {NAMES[0]: Mark(0, 2, HOSTILE), NAMES[1]: Mark(2, 2, remark=HOSTILE)}
     bad = record(HOSTILE[:60].replace("\0", ""), note=HOSTILE, answer=HOSTILE, marks=marks, folder="anna")
-    report.write([bad], tmp_path / "g.csv", None)
+    write([bad], tmp_path / "g.csv", None)
     path = {
         "feedback": tmp_path / "g_feedback" / "anna" / f"{LESSON}.html",
         "questions": tmp_path / "g_questions.html",
@@ -207,7 +207,7 @@ def test_lessons_have_the_names_of_the_teachers_page():
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
 def test_a_page_fits_a_phone(tmp_path):
     marks = {name: Mark(0, 2, "w" * 500) for name in NAMES}
-    report.write([record("w" * 100, marks=marks, answer="w" * 500, folder="a")], tmp_path / "g.csv", None)
+    write([record("w" * 100, marks=marks, answer="w" * 500, folder="a")], tmp_path / "g.csv", None)
     for path in tmp_path.rglob("*.html"):
         text = path.read_text(encoding="utf-8").replace("default-src 'none'; style-src 'unsafe-inline'", "")
         frame = tmp_path / "frame.html"

@@ -46,13 +46,18 @@ step; -log p(x) with 5000 samples. The paper's schedule of the learning rate
 takes 3280 epochs; a shorter training stops on the way. On a CPU the measurement
 takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
-GRADE = """SUBMISSIONS is a folder of notebooks, one a student, or the submitted/ folder of
-nbgrader. It writes grades.csv, grades_feedback/ with a page for every student
-and lesson, and grades.json, so that the next run marks only what has changed.
+GRADE = """SUBMISSIONS are a folder of notebooks, the zip or unpacked folder of Moodle, Canvas,
+ILIAS, Blackboard, Google or GitHub Classroom, or the submitted/ folder of nbgrader.
+It writes grades.csv, grades_feedback/ with a page for every student and lesson,
+and grades.json, so that the next run marks only what has changed. If it is not
+certain whose a file is, nothing is marked: --dry-run lists what is taken for whose.
 The column "flags" says where to look before giving the marks: at solutions that
 call, copy or read the package's own function. Students' code runs in separate
 processes, without a network and with nothing to write to, if the system allows
-that (Linux does)."""
+that (Linux does).
+
+With notebooks and without --out, it prints what each would get: a student's own
+check of the saved file."""
 GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into
 nbgrader's gradebook, as manual scores, and those of the questions. nbgrader must
 know the assignments: run its generate_assignment first. If one row is wrong,
@@ -339,20 +344,35 @@ def _add_reproduce(parser: Parser) -> None:
 class Grade:
     """What `grade` takes; its --help explains each."""
 
-    submissions: str
-    out: str
+    submissions: list[str]
+    out: str | None = None
     lesson: str | None = None
+    layout: str | None = None
+    roster: str | None = None
+    attempts: str = "best"
+    dry_run: bool = False
+    yes: bool = False
     seed: int | None = None
     unconfined: bool = False
     format: str = "plain"
     device: str | None = None
 
 
+_LAYOUTS = (
+    "moodle", "canvas", "ilias", "blackboard", "classroom", "github", "nbgrader", "by-lesson", "flat",
+)  # fmt: skip
+
+
 def _add_grade(parser: Parser) -> None:
     add = parser.add_argument
-    add("submissions", type=_text, help="the folder")
-    add("--out", type=_text, required=True, help="the table to write, a .csv file")
+    add("submissions", type=_text, nargs="+", help="folders, archives (.zip, .tar.gz) or notebooks")
+    add("--out", type=_text, help="the table to write, a .csv file")
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
+    add("--layout", choices=_LAYOUTS, help="whose names the files have (default: as they look)")
+    add("--roster", type=_text, help="a .csv file of the class: id, name, pattern of the files")
+    add("--attempts", choices=("best", "latest"), help="which of several counts (default: best)")
+    add("--dry-run", action="store_true", help="list which file is taken for whose; mark nothing")
+    add("--yes", action="store_true", help="take the files as --dry-run lists them, even if not certain")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
     add("--unconfined", action="store_true", help="run students' code even if it could read your files")
     add("--format", choices=FORMATS, help="columns for another program, in a second table (default: plain)")

@@ -1,39 +1,68 @@
-"""What a notebook has and a plain program has not: ``display``, ``get_ipython``, and pictures."""
+"""Names of files and people: in any bytes, as text for tables, on screens, and as folders."""
 
 import os
-from collections.abc import Callable
-from typing import Any
+import re
+import unicodedata
+
+MAX_BYTES = 120  # of a folder's name; file systems take 255, and encrypted ones 143
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # by Windows
 
 
-class Shell:
-    """Stands for IPython: whatever it is told, it does nothing."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return nothing
-
-
-def nothing(*values: Any, **options: Any) -> None:
-    """Do nothing."""
-
-
-def unchanged(function: Callable[..., Any] | None = None, *values: Any, **options: Any) -> Any:
-    """Return the function, or what decorates it: ``torch.compile`` changes its speed only."""
-    return unchanged if function is None else function
+def text(name: str) -> str:
+    """The name of a file as text, with accents composed: UTF-8, or else the cp1252 of older Windows."""
+    raw = os.fsencode(name)
+    for encoding in ("utf-8", "cp1252", "latin-1"):
+        try:
+            return unicodedata.normalize("NFC", raw.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    raise AssertionError("latin-1 reads any bytes")
 
 
-def provide() -> dict[str, Any]:
-    """The names that a program begins with. What needs a compiler or files leaves a function as it is."""
-    import torch
+def zipped(name: str, windows: bool) -> str:
+    """The name in a zip that does not say its encoding, as Python reads it: in cp437.
 
-    for module, name in ((torch, "compile"), (torch.jit, "script")):
-        setattr(module, name, unchanged)
-    return {"__name__": "__main__", "display": nothing, "get_ipython": Shell}
+    Args:
+        name: The name, decoded as cp437.
+        windows: Whether the zip was made on Windows, whose own zips are in cp437.
+    """
+    raw = name.encode("cp437", errors="replace")
+    with_latin: list[str] = []
+    for encoding in ("utf-8", *(("cp437", "cp1252") if windows else ("cp1252", "cp437"))):
+        try:
+            read = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "utf-8" or all(c.isascii() or _is_latin(c) for c in read):
+            return unicodedata.normalize("NFC", read)
+        with_latin.append(read)
+    return unicodedata.normalize("NFC", with_latin[0])
 
 
-def preload(program: str) -> None:
-    """Load Matplotlib if the program may use it, while this process may still read and write its cache."""
-    if "matplotlib" in program or "pylab" in program:
-        os.environ["MPLBACKEND"] = "agg"
-        import matplotlib.pyplot as plt
+def _is_latin(character: str) -> bool:
+    return unicodedata.name(character, "").startswith("LATIN")
 
-        plt.close(plt.figure())
+
+def printable(name: str) -> str:
+    """The name in one line of a terminal: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def folders(students: list[str]) -> dict[str, str]:
+    """For each student the name of a folder that any disk takes; no two differ only in case or accents."""
+    taken: set[str] = set()
+    chosen: dict[str, str] = {}
+    for student in sorted(students):
+        name = base = _folder(student)
+        number = 2
+        while (key := unicodedata.normalize("NFKD", name).casefold()) in taken:
+            name, number = f"{base} ({number})", number + 1
+        taken.add(key)
+        chosen[student] = name
+    return chosen
+
+
+def _folder(student: str) -> str:
+    name = re.sub(r'[<>:"/\\|?*]', "_", "".join(c if c.isprintable() else "_" for c in student))
+    name = name.encode(errors="replace")[:MAX_BYTES].decode(errors="ignore").strip(" .")
+    return f"_{name}" if not name or RESERVED.fullmatch(name) else name

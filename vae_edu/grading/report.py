@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +24,29 @@ footer { border-top: 1px solid #ddd; padding-top: .75rem; color: #555; font-size
 """
 
 
-def write(records: list[Record], out: Path, written: str | None, format: str = "plain") -> str:
-    """Write the table, that for another program, the students' pages, and the page of answers.
+def write_pages(records: list[Record], out: Path, format: str, say: Callable[[str], None]) -> None:
+    """Write what goes with the table: one for another program, the students' pages, and the page of answers.
 
-    Nothing of somebody else's is overwritten: it keeps a copy, and stderr says so.
+    What goes wrong with one page costs nobody else's. Nothing of somebody else's is overwritten: it keeps a
+    copy.
 
     Args:
         records: One for each student and lesson.
         out: The table, a .csv file.
-        written: What this function returned last time; None if grade knows of no table.
         format: Of the second table: plain (none), canvas, moodle or nbgrader.
-
-    Returns:
-        The digest of the table.
+        say: Gets a sentence on each copy, and on each page that could not be written.
     """
-    say(keep_corrections(out, written))
-    write_table(records, out)
     formats.write(records, out, format)
     for record in records:
-        say(write_feedback(record, out.with_name(f"{out.stem}_feedback")))
-    say(questions.write(records, out))
-    return digest(out)
-
-
-def say(sentence: str | None) -> None:
-    """Print a sentence for the teacher, if there is one."""
-    if sentence:
-        print(sentence, file=sys.stderr)
+        if record.file:
+            try:
+                said = write_feedback(record, out.with_name(f"{out.stem}_feedback"))
+            except Exception as error:
+                said = f"the page of {record.student} could not be written: {error}"
+            if said:
+                say(said)
+    if said := questions.write(records, out):
+        say(said)
 
 
 def write_table(records: list[Record], out: Path) -> None:

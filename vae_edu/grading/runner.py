@@ -94,11 +94,11 @@ class Runner:
         Returns:
             How the child "ended": answered, time, output or crash; and the "text" that it wrote.
         """
-        from vae_edu.grading import confine, names, namespaces
+        from vae_edu.grading import confine, namespaces, scope
 
         if MAY_FORK:
             with contextlib.suppress(Exception):
-                names.preload(request["program"])
+                scope.preload(request["program"])
         reading, writing = os.pipe()
         child = namespaces.fork_alone(self.processes) if self.isolated else os.fork()
         if child == 0:
@@ -140,7 +140,7 @@ class Runner:
         os.setsid()
         os.closerange(3, writing)  # the runner's requests and replies
         os.closerange(writing + 1, 2**16)
-        from vae_edu.grading import confine, names, wire
+        from vae_edu.grading import confine, scope, wire
 
         if not MAY_FORK:
             _import_what_is_needed()
@@ -149,11 +149,11 @@ class Runner:
         confine.drop_privileges(self.user)
         confine.limit(request["processor"], self.most)  # which a student's code cannot raise again
         confine.forbid(self.isolated)
-        scope = names.provide()
+        names = scope.provide()
         cases = [wire.arguments(case) for case in request["cases"]]
         try:
-            exec(compile(request["program"], "<notebook>", "exec"), scope)
-            function = scope[request["function"]]
+            exec(compile(request["program"], "<notebook>", "exec"), names)
+            function = names[request["function"]]
             found = [answer(function, case, request["gradients"]) for case in cases]
         except BaseException as error:  # a student's SystemExit and KeyboardInterrupt, too
             found = [Answer(problem=("raised", f"{type(error).__name__}: {error}"))] * len(cases)

@@ -40,7 +40,7 @@ class Sandbox:
         isolated: Whether the system isolates students' code. The process says so before it sees any.
     """
 
-    def __init__(self, slot: int, hidden: list[Path], unconfined: bool = False) -> None:
+    def __init__(self, hidden: list[Path], unconfined: bool = False) -> None:
         """The first request starts the process.
 
         Args:
