@@ -127,7 +127,7 @@ def forbid(isolated: bool) -> None:
             raise PermissionError(f"an exercise may not use {event}")
         if isolated:
             return
-        if event.startswith(FILES) or (event == "open" and _writes(arguments[2])):
+        if event.startswith(FILES) or (event == "open" and _writes(arguments[0], arguments[2])):
             raise PermissionError("an exercise may not write files")
         if event == "import" and str(arguments[0]).rpartition(".")[2] in PRIVATE and _asked_by_a_notebook():
             raise PermissionError(f"an exercise may not use {arguments[0]}")
@@ -135,8 +135,9 @@ def forbid(isolated: bool) -> None:
     sys.addaudithook(hook)
 
 
-def _writes(flags: Any) -> bool:
-    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+def _writes(path: Any, flags: Any) -> bool:
+    """Whether a file is opened by its name, to be written."""
+    return not isinstance(path, int) and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
 def _forget() -> None:

@@ -1,4 +1,4 @@
-"""Before anybody is graded, the grader marks right answers: a machine that fails them must not mark students."""
+"""Before it grades anybody, the grader marks right answers: a machine that fails them must mark no one."""
 
 import contextlib
 from pathlib import Path

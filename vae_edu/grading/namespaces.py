@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import sys
-import sysconfig
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
@@ -64,8 +63,8 @@ def leave() -> None:
     check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount")
     if child := os.fork():
         os.closerange(0, 2**16)
-        os.waitpid(child, 0)
-        os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os._exit(1 if status else 0)
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
@@ -129,13 +128,14 @@ def pythons_own(package: Path) -> list[str]:
     A folder of sys.path that is somebody's own, such as a home or a project, is not kept: only the modules
     in it that are loaded already.
     """
-    found = [*SYSTEM, str(package), sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+    found = [*SYSTEM, str(package), os.path.dirname(os.__file__)]
     if sys.base_prefix not in ("/", "/usr"):
         found.append(f"{sys.base_prefix}/lib")  # libraries of conda, which its modules load
     found += [store for store in STORES if _within(os.path.realpath(sys.base_prefix), [store])]
-    for folder in map(Path, sys.path):
-        if folder.is_file() or any(folder.glob("*.dist-info")) or any(folder.glob("*.so")):
-            found.append(str(folder))
+    for folder in sys.path:
+        inside = os.listdir(folder) if os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK) else []
+        if os.path.isfile(folder) or any(name.endswith((".dist-info", ".so")) for name in inside):
+            found.append(folder)
     for name, module in list(sys.modules.items()):
         if "." not in name:
             found += list(getattr(module, "__path__", None) or [getattr(module, "__file__", None) or "/lib"])
@@ -179,7 +179,7 @@ def _read_only(libc: ctypes.CDLL) -> None:
         return
     for line in Path("/proc/self/mountinfo").read_bytes().splitlines():  # before Linux 5.12
         point = re.sub(rb"\\(\d{3})", lambda code: bytes([int(code[1], 8)]), line.split()[4])
-        if _within(os.fsdecode(point), [NEW_ROOT]):
+        if _within(os.fsdecode(point), [NEW_ROOT]) and os.path.exists(point):  # others are covered
             flags = os.statvfs(point).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
             flags |= MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID
             check(libc.mount(None, point, None, flags, None), "mount")
