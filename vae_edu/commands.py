@@ -213,7 +213,9 @@ def grade(options: Grade) -> int:
     out = Path(options.out)
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
-    records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
+    records, isolated = grade.grade(
+        Path(options.submissions), out, options.lesson, options.seed, options.variant
+    )
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
     print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
     for record in records:

@@ -337,6 +337,7 @@ class Grade:
     out: str
     lesson: str | None = None
     seed: int | None = None
+    variant: int | None = None
     device: str | None = None
 
 
@@ -346,6 +347,7 @@ def _add_grade(parser: Parser) -> None:
     add("--out", type=_text, required=True, help="the table to write, a .csv file")
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
+    add("--variant", type=_seed, metavar="SEED", help="the class's variant of the exercises, if it has one")
 
 
 @dataclass(frozen=True)

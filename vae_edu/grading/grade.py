@@ -13,7 +13,8 @@ from queue import SimpleQueue
 
 from vae_edu.engine.files import whole_file
 from vae_edu.engine.progress import progress_bar
-from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.exercises import LESSONS, variants
+from vae_edu.grading import versions
 from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
 from vae_edu.grading.report import write_feedback, write_table
 from vae_edu.grading.sandbox import Sandbox
@@ -48,7 +49,7 @@ def find(folder: Path) -> list[tuple[str, str | None, Path]]:
 
 
 def grade(
-    folder: Path, out: Path, lesson: str | None = None, seed: int | None = None
+    folder: Path, out: Path, lesson: str | None = None, seed: int | None = None, variant: int | None = None
 ) -> tuple[list[Record], bool]:
     """Grade the submissions in a folder; write the table and a page for each student.
 
@@ -60,6 +61,7 @@ def grade(
         out: The table, a .csv file. The pages go to a folder next to it.
         lesson: The lesson that all notebooks answer. Default: as each notebook says.
         seed: The seed of the hidden cases. Default: that of the last run, or a random one.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
 
     Returns:
         The records, one for each student and lesson, and whether students' code was isolated: without
@@ -75,18 +77,22 @@ def grade(
     if not out.resolve().parent.is_dir():
         raise ValueError(f"there is no folder {out.parent} to write {out.name} to.")
     submissions = find(folder)
-    memory = _Memory(out.with_suffix(".json"), seed)
+    memory = _Memory(out.with_suffix(".json"), seed, variant)
     records: list[Record] = []
     waiting: list[tuple[Record, Submission]] = []
     for student, hint, path in submissions:
         record, submission = _open(student, lesson or hint, path)
+        if submission and (note := versions.note(submission, variant)):
+            record = replace(record, note=note)
         known = memory.known(record)
         if submission and record.lesson and not known:
             waiting.append((record, submission))
         else:
             records.append(known or record)
     needed = sorted({name for record, _ in waiting for name in LESSONS[record.lesson]})
-    tried = {name: hidden_cases(EXERCISES[name], memory.seed + i) for i, name in enumerate(needed)}
+    tried = {
+        name: hidden_cases(variants.exercise(name, variant), memory.seed + i) for i, name in enumerate(needed)
+    }
     workers = max(1, min(os.cpu_count() or 1, len(waiting)))
     sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
     bar = progress_bar(total=len(waiting), desc="grading", unit="notebook")
@@ -96,7 +102,7 @@ def grade(
         sandbox = sandboxes.get()
         try:
             names = LESSONS[record.lesson]
-            return replace(record, marks={n: mark(submission, n, tried[n], sandbox) for n in names})
+            return replace(record, marks={n: mark(submission, n, tried[n], sandbox, variant) for n in names})
         finally:
             sandboxes.put(sandbox)
 
@@ -148,13 +154,15 @@ def _one_each(records: list[Record]) -> list[Record]:
 class _Memory:
     """The marks of earlier runs and the seed of their cases, in a file that only this class writes."""
 
-    def __init__(self, path: Path, seed: int | None) -> None:
+    def __init__(self, path: Path, seed: int | None, variant: int | None) -> None:
         """Read the file. Without one, or if it is none of ours, there are no marks and a random seed.
 
-        The marks are forgotten when the package or the seed changes.
+        The marks are forgotten when the package, the seed or the variant changes.
         """
         package = sorted(Path(__file__).resolve().parents[1].rglob("*.py"))
-        self.version = hashlib.sha256(b"".join(file.read_bytes() for file in package)).hexdigest()
+        self.version = hashlib.sha256(
+            b"".join(file.read_bytes() for file in package) + repr(variant).encode()
+        ).hexdigest()
         self.path, self.saved, self.changed = path, time.monotonic(), False
         self.seed = secrets.randbelow(2**31)
         self.records: dict[str, Record] = {}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from vae_edu.exercises import EXERCISES, LESSONS, Exercise
+from vae_edu.exercises import LESSONS, Exercise, variants
 from vae_edu.exercises.answers import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
@@ -78,9 +78,11 @@ def hidden_cases(exercise: Exercise, seed: int) -> list[Case]:
     return cases(exercise, seed, sizes, cuda=False)
 
 
-def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
+def mark(
+    submission: Submission, name: str, tried: list[Case], sandbox: Sandbox, variant: int | None = None
+) -> Mark:
     """Mark one exercise of a submission by its answers to the cases, which the sandbox runs."""
-    exercise = EXERCISES[name]
+    exercise = variants.exercise(name, variant)
     if name in submission.broken:
         return Mark(0, exercise.points, submission.broken[name])
     if not (times := submission.times_defined(name)):
