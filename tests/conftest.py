@@ -28,6 +28,7 @@ SLOW = {
     "test_gradescope.py",
     "test_reproduce.py",
     "test_unusual_input.py",
+    "test_variants.py",
     "test_wheel.py",
     "test_bayes.py::test_bayes_rule_on_a_trained_vae",
     "test_checkpoint.py::test_a_full_disk_keeps_the_older_checkpoint",

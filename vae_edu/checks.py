@@ -7,14 +7,16 @@ from typing import Any
 
 from vae_edu.engine.arguments import switched_on
 from vae_edu.engine.files import cache_folder, whole_file
-from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, variants
 from vae_edu.exercises.answers import answer, cases
 from vae_edu.exercises.diagnosis import diagnose
 
 _results: dict[str, bool] = {}  # the last check of each exercise since Python started
 
 
-def check(name: str, function: Callable[..., Any], graded: bool | None = None) -> None:
+def check(
+    name: str, function: Callable[..., Any], graded: bool | None = None, variant: int | None = None
+) -> None:
     """Run a learner's function on many batches and print "name: correct", or its mistake.
 
     Args:
@@ -22,12 +24,13 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
         function: The learner's function.
         graded: Whether to raise the mistake instead of printing it. Default: whether the environment
             variable VAE_EDU_GRADED is set and not 0.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
 
     Raises:
-        ValueError: There is no exercise of this name.
+        ValueError: There is no exercise of this name, or no such variant.
         AssertionError: The function is wrong, and ``graded`` is true.
     """
-    wrong = problem(name, function)
+    wrong = problem(name, function, variant)
     _results[name] = wrong is None
     _remember()
     if wrong and (switched_on("VAE_EDU_GRADED") if graded is None else graded):
@@ -35,19 +38,18 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
     print(f"{name}: {f'not yet: {wrong}' if wrong else 'correct'}.")
 
 
-def problem(name: str, function: Callable[..., Any]) -> str | None:
+def problem(name: str, function: Callable[..., Any], variant: int | None = None) -> str | None:
     """What is wrong with a learner's function, in words; None if it is right.
 
     Args:
         name: The exercise.
         function: The learner's function.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
 
     Raises:
-        ValueError: There is no exercise of this name.
+        ValueError: There is no exercise of this name, or no such variant.
     """
-    if name not in EXERCISES:
-        raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
-    exercise = EXERCISES[name]
+    exercise = variants.exercise(name, variant)
     tried = cases(exercise)
     answers = [answer(function, case.arguments, exercise.gradients) for case in tried]
     return diagnose(exercise, tried, answers)

@@ -231,6 +231,7 @@ def grade(options: Grade) -> int:
         certain=options.yes,
         unconfined=options.unconfined,
         format=options.format,
+        variant=options.variant,
         say=print,
     )
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)

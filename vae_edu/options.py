@@ -355,6 +355,7 @@ class Grade:
     seed: int | None = None
     unconfined: bool = False
     format: str = "plain"
+    variant: int | None = None
     device: str | None = None
 
 
@@ -376,6 +377,7 @@ def _add_grade(parser: Parser) -> None:
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
     add("--unconfined", action="store_true", help="run students' code even if it could read your files")
     add("--format", choices=FORMATS, help="columns for another program, in a second table (default: plain)")
+    add("--variant", type=_seed, metavar="SEED", help="the class's variant of the exercises, if it has one")
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 from vae_edu.engine.files import temporary_path
 from vae_edu.engine.progress import progress_bar
-from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.exercises import LESSONS, variants
 from vae_edu.exercises.answers import Case
-from vae_edu.grading import report
+from vae_edu.grading import report, versions
 from vae_edu.grading.attempts import CHOICES, choose
 from vae_edu.grading.find import Finding, Found, find
 from vae_edu.grading.machine import examine
@@ -39,6 +39,7 @@ def grade(
     certain: bool = False,
     unconfined: bool = False,
     format: str = "plain",
+    variant: int | None = None,
     say: Say = lambda line: None,
 ) -> tuple[list[Record], bool]:
     """Grade submissions; write the table and a page for each student.
@@ -57,6 +58,7 @@ def grade(
         certain: Whether to go on if it is not certain whose a file is.
         unconfined: Whether to run students' code even if the system does not isolate it.
         format: Of a second table next to it, for another program: canvas, moodle or nbgrader.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
         say: Gets what a person should read, line by line.
 
     Returns:
@@ -83,7 +85,7 @@ def grade(
                 say(line)
             raise ValueError(_not_certain(finding))
         say(summary(finding))
-        with _Class(finding, out, seed, attempts, say) as work:
+        with _Class(finding, out, seed, variant, attempts, say) as work:
             work.run([*roots, out.parent, Path(room)], unconfined)
     said: list[str] = []
     report.write_pages(work.counted, out, format, said.append)
@@ -114,13 +116,15 @@ class _Class:
         isolated: Whether students' code was isolated.
     """
 
-    def __init__(self, finding: Finding, out: Path, seed: int | None, attempts: str, say: Say) -> None:
-        self.finding, self.out, self.attempts, self.say = finding, out, attempts, say
-        self.memory = Memory(out.with_suffix(".json"), seed)
+    def __init__(
+        self, finding: Finding, out: Path, seed: int | None, variant: int | None, attempts: str, say: Say
+    ) -> None:
+        self.finding, self.out, self.variant, self.attempts, self.say = finding, out, variant, attempts, say
+        self.memory = Memory(out.with_suffix(".json"), seed, variant)
         self.records: list[tuple[Record, Found]] = []
         self.jobs: list[tuple[Record, Found]] = []
         for found in finding.found:
-            for record in _records(found):
+            for record in _records(found, variant):
                 if marks := self.memory.known(record):
                     self.records.append((replace(record, marks=marks), found))
                 elif record.lesson and found.submission:
@@ -145,7 +149,8 @@ class _Class:
         """Mark what is to be marked, after right answers were."""
         needed = {name for record, _ in self.jobs for name in LESSONS[record.lesson]}
         tried = {
-            name: hidden_cases(EXERCISES[name], self.memory.seed + i) for i, name in enumerate(sorted(needed))
+            name: hidden_cases(variants.exercise(name, self.variant), self.memory.seed + i)
+            for i, name in enumerate(sorted(needed))
         }
         workers = max(1, min(_processors(), len(self.jobs)))
         sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
@@ -156,9 +161,9 @@ class _Class:
             for first in [True, *[False] * (workers - 1)]:
                 sandbox = stack.enter_context(Sandbox(hidden, unconfined))
                 if first:
-                    examine(sandbox, tried)
+                    examine(sandbox, tried, self.variant)
                 sandboxes.put(sandbox)
-            futures = {pool.submit(_mark_all, job, tried, sandboxes, known): job for job in self.jobs}
+            futures = {pool.submit(self._mark_all, job, tried, sandboxes, known): job for job in self.jobs}
             try:
                 for future in as_completed(futures):
                     self._take(futures.pop(future), future.result())
@@ -169,6 +174,26 @@ class _Class:
                     if not future.cancel() and future.done() and not future.exception():
                         self._take(job, future.result())
             self.isolated = all(sandboxes.get().isolated for _ in range(workers))
+
+    def _mark_all(
+        self,
+        job: tuple[Record, Found],
+        tried: dict[str, list[Case]],
+        sandboxes: SimpleQueue[Sandbox],
+        known: Known,
+    ) -> Record:
+        """The record with the marks of all exercises of its lesson."""
+        record, found = job
+        sandbox = sandboxes.get()
+        marks = {}
+        for name in LESSONS[record.lesson]:
+            try:
+                assert found.submission
+                marks[name] = mark(found.submission, name, tried[name], sandbox, known, self.variant)
+            except Exception as error:
+                marks[name] = unmarkable(name, error)
+        sandboxes.put(sandbox)
+        return replace(record, marks=marks)
 
     def _take(self, job: tuple[Record, Found], record: Record) -> None:
         self.jobs.remove(job)
@@ -192,28 +217,11 @@ class _Class:
                 raise
 
 
-def _mark_all(
-    job: tuple[Record, Found], tried: dict[str, list[Case]], sandboxes: SimpleQueue[Sandbox], known: Known
-) -> Record:
-    """The record with the marks of all exercises of its lesson."""
-    record, found = job
-    sandbox = sandboxes.get()
-    try:
-        assert found.submission
-        names = LESSONS[record.lesson]
-        return replace(
-            record, marks={name: mark(found.submission, name, tried[name], sandbox, known) for name in names}
-        )
-    except Exception as error:
-        return replace(record, marks={name: unmarkable(name, error) for name in LESSONS[record.lesson]})
-    finally:
-        sandboxes.put(sandbox)
-
-
-def _records(found: Found) -> list[Record]:
+def _records(found: Found, variant: int | None) -> list[Record]:
     """A record for each lesson of a file, or one for a file without any."""
     who = found.who
-    note = "; ".join(part for part in (who.note, found.note, who.doubt) if part)
+    other = versions.note(found.submission, variant) if found.submission else ""
+    note = "; ".join(part for part in (who.note, found.note, who.doubt, other) if part)
     answer = getattr(found.submission, "answer", "")
     return [
         Record(

@@ -17,21 +17,27 @@ LESSONS_FOLDER = Path(__file__).resolve().parents[2] / "notebooks"  # not there 
 class _Reference(Submission):
     """A notebook that answers every exercise with the package's own function."""
 
+    def __init__(self, variant: int | None) -> None:
+        super().__init__()
+        self.variant = variant
+
     def times_defined(self, name: str) -> int:
         """Once."""
         return 1
 
     def program(self, name: str) -> str:
         """The package's function, under the name that the exercise asks for."""
-        return f"from vae_edu.exercises import EXERCISES\n{name} = EXERCISES[{name!r}].reference"
+        own = f"variants.exercise({name!r}, {self.variant}).reference"
+        return f"from vae_edu.exercises import variants\n{name} = {own}"
 
 
-def examine(sandbox: Sandbox, tried: dict[str, list[Case]]) -> None:
+def examine(sandbox: Sandbox, tried: dict[str, list[Case]], variant: int | None = None) -> None:
     """Mark a right answer to each exercise, in the same way as the students'.
 
     Args:
         sandbox: What the students' code will run in.
         tried: The cases of each exercise that will be marked.
+        variant: The seed of the class's variant of the exercises, if it has one.
 
     Raises:
         GraderBroken: Students' code cannot run here, not isolated although it shall be, or a right answer
@@ -41,9 +47,9 @@ def examine(sandbox: Sandbox, tried: dict[str, list[Case]]) -> None:
     wrong = {}
     for lesson, exercises in LESSONS.items():
         names = [name for name in exercises if name in tried]
-        right = _right(lesson) if names else _Reference()
+        right = _right(lesson) if names and variant is None else _Reference(variant)
         for name in names:
-            given = mark(right, name, tried[name], sandbox)
+            given = mark(right, name, tried[name], sandbox, variant=variant)
             if given.points < given.of:
                 wrong[name] = given.mistake
     if wrong:
@@ -60,4 +66,4 @@ def _right(lesson: str) -> Submission:
     with contextlib.suppress(Unreadable, OSError, ValueError):
         if "### BEGIN SOLUTION" in path.read_text(encoding="utf-8"):
             return read(path)
-    return _Reference()
+    return _Reference(None)

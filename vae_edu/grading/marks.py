@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, Exercise
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, Exercise, variants
 from vae_edu.exercises.answers import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
@@ -92,7 +92,12 @@ Known = dict[tuple[str, str], Mark]  # the marks of exercises and programs that 
 
 
 def mark(
-    submission: Submission, name: str, tried: list[Case], sandbox: Sandbox, known: Known | None = None
+    submission: Submission,
+    name: str,
+    tried: list[Case],
+    sandbox: Sandbox,
+    known: Known | None = None,
+    variant: int | None = None,
 ) -> Mark:
     """Mark one exercise of a submission by its answers to the cases, which the sandbox runs.
 
@@ -104,8 +109,9 @@ def mark(
         tried: Its cases.
         sandbox: The process that runs students' code.
         known: Marks of the same programs, such as those of cells that nobody has changed; this one is added.
+        variant: The seed of the class's variant of the exercises, if it has one.
     """
-    exercise = EXERCISES[name]
+    exercise = variants.exercise(name, variant)
     try:
         if needs := submission.unmarked.get(name):
             return Mark(0, exercise.points, f"it was not marked: {needs}", [needs])
@@ -114,9 +120,9 @@ def mark(
         if not (times := submission.times_defined(name)):
             return Mark(0, exercise.points, "there is no such function in the notebook")
         program = submission.program(name)
-        given = (known or {}).get((name, program)) or _mark(program, name, tried, sandbox)
+        given = (known or {}).get((name, program)) or _mark(exercise, program, name, tried, sandbox)
         if not given.final:  # perhaps the machine's fault, not the student's
-            given = _mark(program, name, tried, sandbox)
+            given = _mark(exercise, program, name, tried, sandbox)
         if known is not None and given.final:
             known[name, program] = given
         if times > 1:
@@ -141,9 +147,8 @@ def not_final(record: Record) -> str:
     return f"not sure of 0 points for {said}" if said else ""
 
 
-def _mark(program: str, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
+def _mark(exercise: Exercise, program: str, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
     """The mark of a program, by one run of it."""
-    exercise = EXERCISES[name]
     reply = sandbox.reply(
         {
             "program": program,

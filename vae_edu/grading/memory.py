@@ -24,13 +24,14 @@ class Memory:
         foreign: Whether the file is there, and not one of this class.
     """
 
-    def __init__(self, path: Path, seed: int | None) -> None:
+    def __init__(self, path: Path, seed: int | None, variant: int | None = None) -> None:
         """Read the file. Without one, or if it is none of ours, there are no marks and a random seed.
 
-        The marks are forgotten when the package or the seed changes.
+        The marks are forgotten when the package, the seed or the variant changes.
         """
         package = sorted(Path(__file__).resolve().parents[1].rglob("*.py"))
-        self.version = hashlib.sha256(b"".join(file.read_bytes() for file in package)).hexdigest()
+        about = [*(file.read_bytes() for file in package), repr(variant).encode()]
+        self.version = hashlib.sha256(b"".join(about)).hexdigest()
         self.path, self.changed = path, False
         self.seed = secrets.randbelow(2**31)
         self.table: str | None = None

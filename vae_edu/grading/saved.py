@@ -46,7 +46,10 @@ def check_saved(notebooks: list[Path], lesson: str | None = None) -> Iterator[st
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
     kind = Sandbox if hasattr(os, "fork") else ThisProcess
-    with TemporaryDirectory(prefix="vae_edu-", ignore_cleanup_errors=True) as room, kind([], unconfined=True) as sandbox:
+    with (
+        TemporaryDirectory(prefix="vae_edu-", ignore_cleanup_errors=True) as room,
+        kind([], unconfined=True) as sandbox,
+    ):
         finding = find(notebooks, Path(room), "flat", lesson=lesson)
         for one in finding.found:
             if one.note:
