@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,8 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
-from vae_edu.grading.sandbox import GraderBroken, Sandbox
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
