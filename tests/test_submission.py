@@ -6,13 +6,17 @@ import os
 import socket
 import time
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from vae_edu.exercises import LESSONS
 from vae_edu.grading import submission as reading
 from vae_edu.grading.limited import OverLimit, limited
 from vae_edu.grading.submission import Unreadable, lesson_of, read
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 RIGHT = "def l2_loss(x_hat, x):\n    return (x_hat - x).square().flatten(1).sum(1)\n"
 
@@ -306,3 +310,13 @@ def test_without_ipython_one_sentence_says_what_to_install(tmp_path, monkeypatch
     monkeypatch.setitem(__import__("sys").modules, "IPython.core.inputtransformer2", None)
     with pytest.raises(ValueError, match="reading notebooks needs IPython: pip install ipython"):
         notebook(tmp_path, RIGHT)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lessons_own_programs_hold_no_training(lesson):
+    found = read(NOTEBOOKS / f"{lesson}.ipynb")
+    for name in LESSONS[lesson]:
+        program = found.program(name)
+        assert len(program.splitlines()) < 30
+        assert "fit(" not in program
+        assert "check(" not in program

@@ -133,6 +133,7 @@ class _Class:
                     self.records.append((record, found))
         self.counted: list[Record] = []
         self.isolated = True
+        self.able = not self.jobs  # to mark, as right answers show
 
     def __enter__(self) -> "_Class":
         if kept := report.keep_corrections(self.out, self.memory.table):
@@ -142,8 +143,9 @@ class _Class:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Keep the marks, whatever has happened."""
-        self.write()
+        """Keep the marks, whatever has happened; write no table on a machine that cannot mark."""
+        if self.able:
+            self.write()
 
     def run(self, hidden: list[Path], unconfined: bool) -> None:
         """Mark what is to be marked, after right answers were."""
@@ -162,6 +164,7 @@ class _Class:
                 sandbox = stack.enter_context(Sandbox(hidden, unconfined))
                 if first:
                     examine(sandbox, tried, self.variant)
+                    self.able = True
                 sandboxes.put(sandbox)
             futures = {pool.submit(self._mark_all, job, tried, sandboxes, known): job for job in self.jobs}
             try:

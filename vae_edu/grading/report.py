@@ -61,14 +61,13 @@ def write_table(records: list[Record], out: Path) -> None:
     given = _question_points(out)
     rows: dict[str, dict[str, Any]] = {}
     for record in records:
-        empty = {"student_id": record.student, "total": 0, "total max": 0, "flags": [], "notes": []}
-        row = rows.setdefault(record.student, empty)
+        row = rows.setdefault(record.student, {"student_id": record.student, "flags": [], "notes": []})
         if record.note:
             row["notes"].append(record.note)
         if record.lesson:
             row[record.lesson], row[f"{record.lesson} max"] = record.points, record.most
-            row["total"] += record.points
-            row["total max"] += record.most
+            row["total"] = row.get("total", 0) + record.points
+            row["total max"] = row.get("total max", 0) + record.most
         for name, mark in record.marks.items():
             row[column(name)] = mark.points
             row["flags"] += [f"{NUMBERS[name]}: {flag}" for flag in mark.flags]
