@@ -21,6 +21,7 @@ SLOW = {
     "test_odd_commands.py",
     "test_distributed.py",
     "test_grading.py",
+    "test_machine.py",
     "test_own_sets.py",
     "test_reproduce.py",
     "test_unusual_input.py",
