@@ -23,6 +23,7 @@ SLOW = {
     "test_distributed.py",
     "test_grading.py",
     "test_layouts.py::test_students_archives_are_unpacked_safely",
+    "test_machine.py",
     "test_own_sets.py",
     "test_gradebook.py",
     "test_gradescope.py",

@@ -1,11 +1,13 @@
 """What a student's code can do when only the system stops it: started as root, and as a user."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,7 @@ ATTEMPTS = {
     "kill": "os.kill(os.getppid() or 2, 0)",
     "memory": "len(bytearray(2**33))",
     "root": "os.setuid(0)",
+    "mount": "bad(libc.mount(b'tmpfs', b'/exercise', b'tmpfs', 0, None))",
     "unmount": "bad(libc.umount2(b'/exercise', 2))",
     "remount": "bad(libc.mount(None, b'/', None, 32 | 4096, None))",
     "chroot": "os.chroot('/exercise')",
@@ -199,11 +202,14 @@ namespaces.c_library, namespaces.Path.write_text = lambda: half, refuse
 
 @linux
 def test_an_older_linux_makes_the_root_read_only_in_another_way(secret):
-    program = "def f(secret):\n    open(torch.__file__, 'a')\nimport torch"
-    patch = EXPERT + "\nnamespaces.MOUNT_SETATTR = 9999"
+    program = """
+import os, torch
+def f(secret):
+    raise ValueError([os.statvfs(p).f_flag & os.ST_RDONLY for p in ("/", torch.__file__, "/usr/lib", ".")])
+"""
     for user in (0, 12345):
-        (reply,) = run(request(program, secret=secret), user=user, patch=patch)
-        assert "Read-only file system" in said(reply)
+        (reply,) = run(request(program, secret=secret), user=user, patch="namespaces.MOUNT_SETATTR = 9999")
+        assert said(reply) == "[1, 1, 1, 0]"
 
 
 @linux
@@ -266,9 +272,98 @@ def _processes():
     """The processes that run the driver."""
     found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with contextlib.suppress(OSError):
             if b"served = runner.Runner" in path.read_bytes():
                 found.add(path.parent.name)
-        except OSError:
-            pass
     return found
+
+
+GRADER = """
+import os, sys, time
+from vae_edu.grading.sandbox import Sandbox
+sandbox = Sandbox(0, [], unconfined=True)
+sandbox.start()
+print(sandbox.process.pid, flush=True)
+program = "def f(x):\\n    while True: pass"
+limits = {"gradients": [], "seconds": 100, "processor": 100}
+sandbox.reply({"program": program, "function": "f", "cases": [{"x": 1.0}], **limits})
+"""
+
+
+@linux
+def test_a_killed_grader_leaves_no_process_behind():
+    with subprocess.Popen([sys.executable, "-c", GRADER], stdout=subprocess.PIPE, text=True) as grader:
+        runner = int(grader.stdout.readline())
+        time.sleep(0.5)  # into the loop
+        assert _descendants(runner)
+        family = {runner, *_descendants(runner)}
+        grader.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(map(_runs, family)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, family))
+
+
+def _runs(process):
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def _descendants(process):
+    """The processes that a process started, and those that they started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_bytes().rpartition(b")")[2].split()[1])
+    found = {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def test_a_runner_that_dies_is_replaced():
+    right = request("def f(x): return x", x=1.0)
+    with Sandbox(0, [], unconfined=True) as box:
+        assert box.reply(right)["ended"] == "answered"
+        box.process.kill()
+        box.process.wait()
+        assert box.reply(right)["ended"] == "answered"
+
+
+@linux
+def test_two_graders_at_once_do_not_touch_each_other():
+    """One of them ends processes without a break, while the other one's work."""
+    slow = request("import time\ndef f(x):\n    time.sleep(3)\n    return x", x=1.0)
+    quick = request("def f(x): return x", x=1.0)
+    with Sandbox(0, [], unconfined=True) as first, Sandbox(0, [], unconfined=True) as second:
+        first.start(), second.start()
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(first.reply, slow)
+            ended = {second.reply(quick)["ended"] for _ in range(20)}
+        assert (waiting.result()["ended"], ended) == ("answered", {"answered"})
+
+
+def test_what_does_not_start_is_said_and_is_no_answer(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    box = Sandbox(0, [])
+    with pytest.raises(GraderBroken, match=r"nothing was graded: the process .* does not start"):
+        box.start()
+    assert box.reply(request("def f(x): return x", x=1.0)) == {"ended": "crash", "text": ""}
+
+
+def test_without_isolation_grading_refuses_unless_it_is_told_not_to(monkeypatch):
+    launch = Sandbox._launch
+
+    def refused(box):
+        no = {"ready": False, "isolates": False, "said": "unshare: Operation not permitted"}
+        return no if box.isolated else launch(box)
+
+    monkeypatch.setattr(Sandbox, "_launch", refused)
+    with pytest.raises(GraderBroken, match=r"does not isolate students' code \(unshare: .*--unconfined"):
+        Sandbox(0, []).start()
+    with Sandbox(0, [], unconfined=True) as box:
+        assert box.reply(request("def f(x): return x", x=1.0))["ended"] == "answered"
+        assert not box.isolated

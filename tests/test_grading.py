@@ -15,6 +15,7 @@ import torch
 from vae_edu.__main__ import main
 from vae_edu.engine import files
 from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.exercises.answers import Answer
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import grade as grading
 from vae_edu.grading import marks as marking
@@ -346,14 +347,13 @@ GIVEN = {"parts": [PART], "devices": ["cpu"], "problem": None, "gradients": {}}
 
 
 def reply(**changes):
-    return json.dumps({"answers": [GIVEN | changes], "used": [], "isolated": True})
+    return json.dumps({"answers": [GIVEN | changes]})
 
 
 def test_a_reply_is_read():
-    (given,), used, isolated = wire.answers(reply(gradients={"x": PART, "y": None}), 1)
+    (given,) = wire.answers(reply(gradients={"x": PART, "y": None}), 1)
     assert given.parts == [1]
     assert (given.gradients["x"], given.gradients["y"]) == (torch.ones(1), None)
-    assert (used, isolated) == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -365,23 +365,73 @@ def test_a_reply_is_read():
         "[" * 10**6,
         '{"answers": []}',
         reply()[:-1],
-        json.dumps({"answers": [GIVEN], "isolated": True}),
-        json.dumps({"answers": [GIVEN], "used": 3, "isolated": True}),
-        json.dumps({"answers": [GIVEN], "used": []}),
-        json.dumps({"answers": [GIVEN, GIVEN], "used": [], "isolated": True}),
+        json.dumps({"answers": [GIVEN], "isolated": False}),
+        json.dumps({"answers": [GIVEN], "used": ["1.1: ben helped me"]}),
+        json.dumps({"answers": [GIVEN, GIVEN]}),
+        json.dumps({"answers": [GIVEN | {"points": 2}]}),
+        reply(devices=[7]),
+        reply(problem=[]),
+        reply(problem=0),
+        reply(problem=["right", ""]),
+        reply(problem=["raised", 7]),
+        reply(gradients={"x": 0}),
+        reply(gradients={"x": False}),
+        reply(gradients={"x": ""}),
         reply(devices=[]),
         reply(problem="x"),
         reply(problem={"a": 1}),
         reply(gradients=[1]),
         reply(gradients={"x": "y"}),
-        *(reply(parts=[PART | {"shape": shape}]) for shape in ([2], [10**30], "x", [-1, -1], [1] * 99)),
-        *(reply(parts=[PART | {"dtype": dtype}]) for dtype in ("object", "complex64", [], None)),
+        *(reply(parts=[PART | {"shape": shape}]) for shape in ([2], [10**30], "x", [-1], [True], [1.0], 1)),
+        *(reply(parts=[PART | {"dtype": dtype}]) for dtype in ("object", "quint8", [], None)),
         *(reply(parts=[PART | {"data": data}]) for data in ("!", "AAA=", None, 5)),
     ],
 )
 def test_a_forged_reply_is_no_answer_and_stops_nothing(text):
     with pytest.raises(ValueError, match="its process returned something that is no answer"):
         wire.answers(text, 1)
+
+
+def test_what_a_process_says_can_be_written_anywhere():
+    said = "a\ud800b\n\tc\x1b[31m\u202egnp." + "x" * 5000
+    (given,) = wire.answers(reply(problem=["raised", said]), 1)
+    text = given.problem[1]
+    assert text.startswith("a\\ud800b c\\x1b[31m\\u202egnp.xxx")
+    assert len(text.encode()) == wire.MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(torch.arange(6).reshape(2, 3).to(dtype) for dtype in wire.DTYPES.values()),
+        torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1 + 2j]).conj().imag,
+        torch.ones(3, 1).expand(3, 4),
+        torch.ones(0, 3),
+        torch.tensor(2.5, dtype=torch.bfloat16),
+    ],
+)
+def test_a_tensor_crosses_the_wire_unchanged(given):
+    text = wire.dumps({"answers": [wire.portable(Answer([given], ["cpu"]))]})
+    ((part,),) = [answer.parts for answer in wire.answers(text, 1)]
+    assert part.dtype == given.dtype
+    assert torch.equal(part, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.eye(2).to_sparse(),
+        torch.eye(2).to_sparse_csr(),
+        torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8),
+        torch.ones(1).expand(10**12),
+        torch.ones(2, device="meta"),
+    ],
+)
+def test_a_tensor_that_cannot_cross_is_a_problem(given):
+    problem = wire.portable(Answer([given], ["cpu"])).problem
+    assert problem[0] == "type"
+    assert problem[1].startswith("tensor of ")
 
 
 def test_the_package_is_seen_even_beneath_a_hidden_folder(tmp_path):

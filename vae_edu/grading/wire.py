@@ -33,16 +33,17 @@ def dumps(value: Any) -> str:
 def portable(answer: Answer) -> Answer:
     """The answer, or a problem that says why it is none that can be sent."""
     parts = [*answer.parts, *(g for g in answer.gradients.values() if g is not None)]
-    if sum(part.numel() * part.element_size() for part in parts) > MAX_REPLY_BYTES / 16:
-        return Answer(problem=("type", "tensor of a size that no answer has"))
-    strange: list[Any] = [part.dtype for part in parts if part.dtype not in DTYPES.values()]
-    strange += [part.layout for part in parts if part.layout != torch.strided]
+    strange: list[Any] = [part.layout for part in parts if part.layout != torch.strided]
+    strange += [part.dtype for part in parts if part.dtype not in DTYPES.values()]
+    strange += [f"the device {part.device}" for part in parts if part.device.type != "cpu"]
+    if not strange and sum(part.numel() * part.element_size() for part in parts) > MAX_REPLY_BYTES / 16:
+        strange = ["a size that no answer has"]
     return Answer(problem=("type", f"tensor of {strange[0]}")) if strange else answer
 
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Tensor):
-        plain = value.resolve_conj().resolve_neg().contiguous().reshape(-1)
+        plain = value.resolve_conj().resolve_neg().reshape(-1).clone()  # whose stride is 1
         data = base64.b64encode(plain.view(torch.uint8).numpy().tobytes()).decode()
         return {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "data": data}
     return vars(value)
