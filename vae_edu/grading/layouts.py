@@ -175,10 +175,13 @@ def _apart(known: dict[Parts, Who]) -> dict[Parts, Who]:
 # Folders.
 
 
+_SUFFIXES = re.compile(
+    r"(\.(ipynb|py|html?|pdf|docx?|odt|rtf|md|txt|json|zip|rar|7z|tar|tgz|gz|bz2|xz))+$", re.I
+)
+
+
 def _stem(name: str) -> str:
-    return re.sub(
-        r"(\.ipynb|\.py|\.html?|\.pdf|\.docx?|\.txt|\.json|\.rtf|\.odt|\.md)+$", "", name, flags=re.I
-    )
+    return _SUFFIXES.sub("", name)
 
 
 def _order(name: str) -> tuple[float, ...]:
