@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vae_edu.engine.arguments import switched_on
 from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
-from vae_edu.exercises.answers import answer, cases
-from vae_edu.exercises.diagnosis import diagnose
+from vae_edu.exercises.answers import answer
+from vae_edu.exercises.cases import Case, cases
+from vae_edu.exercises.diagnosis import Verdict, diagnose
 
 _results: dict[str, bool] = {}  # the last check of each exercise since Python started
 
 
 def check(name: str, function: Callable[..., Any], graded: bool | None = None) -> None:
-    """Run a learner's function on many batches and print "name: correct", or its mistake.
+    """Run a learner's function on many batches and print "name: correct" and a remark, or its mistake.
 
     Args:
         name: The exercise.
@@ -27,12 +29,13 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
         ValueError: There is no exercise of this name.
         AssertionError: The function is wrong, and ``graded`` is true.
     """
-    wrong = problem(name, function)
+    wrong, remark = _verdict(name, function)
     _results[name] = wrong is None
     _remember()
     if wrong and (switched_on("VAE_EDU_GRADED") if graded is None else graded):
         raise AssertionError(f"{name}: {wrong}.")
-    print(f"{name}: {f'not yet: {wrong}' if wrong else 'correct'}.")
+    said = f"not yet: {wrong}." if wrong else "correct."
+    print(f"{name}: {said}" + (f" {remark[0].upper()}{remark[1:]}." if remark else ""))
 
 
 def problem(name: str, function: Callable[..., Any]) -> str | None:
@@ -45,12 +48,21 @@ def problem(name: str, function: Callable[..., Any]) -> str | None:
     Raises:
         ValueError: There is no exercise of this name.
     """
+    return _verdict(name, function).mistake
+
+
+def _verdict(name: str, function: Callable[..., Any]) -> Verdict:
     if name not in EXERCISES:
         raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
-    exercise = EXERCISES[name]
-    tried = cases(exercise)
+    exercise, tried = EXERCISES[name], _cases(name)
     answers = [answer(function, case.arguments, exercise.gradients) for case in tried]
     return diagnose(exercise, tried, answers)
+
+
+@cache
+def _cases(name: str) -> list[Case]:
+    """The cases of an exercise, which are the same for every check."""
+    return cases(EXERCISES[name])
 
 
 def report() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from vae_edu.exercises import EXERCISES, LESSONS, Exercise
-from vae_edu.exercises.answers import SIZES, Case, cases
+from vae_edu.exercises.cases import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
 from vae_edu.grading.flags import flags
@@ -96,15 +96,15 @@ def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox)
         }
     )
     used: list[str] = []
-    mistake = ENDED.get(reply["ended"])
+    mistake, remark = ENDED.get(reply["ended"]), None
     if mistake is None:
         try:
             answers, used, isolated = wire.answers(reply["text"], len(tried))
             sandbox.isolated &= isolated
-            mistake = diagnose(exercise, tried, answers)
+            mistake, remark = diagnose(exercise, tried, answers)
         except ValueError as error:
             mistake = str(error)
     found = flags(program, name, used)
     if times > 1:
         found.append(f"it is defined {times} times, and the last one counts")
-    return Mark(0 if mistake else exercise.points, exercise.points, mistake, found)
+    return Mark(0 if mistake else exercise.points, exercise.points, mistake, found, remark)

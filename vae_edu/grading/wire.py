@@ -87,5 +87,10 @@ def _answer(given: dict[str, Any]) -> Answer:
         [tensor(part) for part in parts],
         [str(name)[:20] for name in devices],
         problem and (str(problem[0])[:50], str(problem[1])[:1000]),
-        {str(name): gradient and tensor(gradient) for name, gradient in given["gradients"].items()},
+        {
+            str(name): None if gradient is None else tensor(gradient)
+            for name, gradient in given["gradients"].items()
+        },
+        str(given.get("form", ""))[:20],
+        given.get("renamed") is True,
     )
