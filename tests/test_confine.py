@@ -22,7 +22,7 @@ if user != "root":
     os.setgid(int(user)); os.setuid(int(user))
     ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # dumpable again, as a process that such a user starts is
 parent, found = os.getpid(), {}
-found["isolated"] = confine.confine([hidden], 7, 5, 2**28)
+found["isolated"] = confine.confine([hidden], 61191, 5, 2**28)
 def attempt(name, action):
     try:
         found[name] = repr(action())
@@ -110,7 +110,7 @@ def test_the_allowance_is_on_top_of_what_is_mapped(folder, alone):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
 def test_a_process_that_cannot_drop_its_privileges_ends():
-    code = "from vae_edu.grading import confine as c; c.CAPABILITY_VERSION_3 = 1; c.drop_privileges(7)"
+    code = "from vae_edu.grading import confine as c; c.CAPABILITY_VERSION_3 = 1; c.drop_privileges(61191)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "OSError: [Errno 22]" in result.stderr
@@ -122,6 +122,36 @@ def test_root_becomes_another_user_even_without_namespaces(folder):
     program = PROGRAM.replace("parent, found", NO_NAMESPACES + "parent, found")
     found = confined(folder, "root", program, mode=0o755)
     assert found["isolated"] is False
-    assert found["uid"] == confine.FIRST_UID + 7
+    assert found["uid"] == 61191
     assert found["write"] == found["remove"] == found["root"] == found["kill"] == "PermissionError"
     assert found["memory"] == "MemoryError"
+
+
+DAEMON = """
+import os, signal, sys, time
+from vae_edu.grading import confine
+confine.adopt_orphans()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.setsid()
+        for _ in range(3):
+            os.fork()
+        time.sleep(99)
+    os._exit(0)
+time.sleep(0.3)
+confine.end_children()
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("alone")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans go to init elsewhere")
+def test_descendants_are_ended_however_they_hide_and_nobody_else():
+    with subprocess.Popen(["sleep", "60"]) as other:
+        result = subprocess.run([sys.executable, "-c", DAEMON], capture_output=True, text=True, timeout=30)
+        assert (result.stdout, result.stderr) == ("alone\n", "")
+        assert other.poll() is None
+        other.kill()

@@ -25,11 +25,12 @@ def main() -> None:
     sys.path.append(str(PACKAGE.parent))
     import torch
 
-    import vae_edu.grading.confine
-    import vae_edu.grading.wire  # noqa: F401
+    import vae_edu.grading.wire
+    from vae_edu.grading import confine
 
     torch.set_num_threads(1)
     torch.mm(torch.ones(2, 2), torch.ones(2, 2))  # the first product reads /proc, which the child cannot
+    confine.adopt_orphans()
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
@@ -43,8 +44,8 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     """Run one exercise in a child.
 
     Args:
-        request: The "program", its "function", the "cases" and "gradients", the limit in "seconds", the
-            "slot" and the "hidden" folders.
+        request: The "program", its "function", the "cases" and "gradients", the limit in "seconds",
+            and the "hidden" folders.
 
     Returns:
         How the child "ended": answered, time, output or crash; and the "text" that it wrote.
@@ -52,10 +53,11 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     from vae_edu.grading import confine, wire
 
     reading, writing = os.pipe()
+    user = confine.own_user()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        run(request, writing)
+        run(request, writing, user)
     os.close(writing)
     deadline, text, ended = time.monotonic() + request["seconds"], b"", "time"
     while (left := deadline - time.monotonic()) > 0:
@@ -75,12 +77,11 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     for kill in (os.kill, os.killpg):
         with contextlib.suppress(OSError):
             kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    confine.kill_all_of(request["slot"])
+    confine.end_children()
     return {"ended": ended, "text": text.decode(errors="replace") if ended == "answered" else ""}
 
 
-def run(request: dict[str, Any], writing: int) -> NoReturn:
+def run(request: dict[str, Any], writing: int, user: int) -> NoReturn:
     """In the child: confine this process, run the student's program, write its answers, and end."""
     from vae_edu.exercises.answers import Answer, answer
     from vae_edu.grading import confine, wire
@@ -89,7 +90,7 @@ def run(request: dict[str, Any], writing: int) -> NoReturn:
     os.closerange(3, writing)  # the runner's requests and replies
     os.closerange(writing + 1, 2**16)
     used: set[str] = set()
-    isolated = confine.confine(request["hidden"], request["slot"], request["seconds"], MEMORY)
+    isolated = confine.confine(request["hidden"], user, request["seconds"], MEMORY)
     confine.forbid(PACKAGE, used.add)
     scope: dict[str, Any] = {"__name__": "__main__"}
     cases = [wire.arguments(case) for case in request["cases"]]

@@ -36,7 +36,7 @@ class Sandbox:
         """Run one exercise: how it "ended", and the "text" that its process wrote."""
         if self.process is None or self.process.poll() is not None:
             self.process = self._start()
-        process, line = self.process, wire.dumps(request | {"slot": self.slot, "hidden": self.hidden})
+        process, line = self.process, wire.dumps(request | {"hidden": self.hidden})
         assert process.stdin
         assert process.stdout
         try:
