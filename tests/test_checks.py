@@ -18,7 +18,7 @@ def test_every_exercise_is_tested():
 @pytest.mark.parametrize(("name", "function"), [(n, f) for n, fs in RIGHT.items() for f in fs])
 def test_right_answers_are_accepted(name, function, capsys):
     check(name, function)
-    assert capsys.readouterr().out == f"{name}: correct.\n"
+    assert capsys.readouterr().out.startswith(f"{name}: correct.")
 
 
 @pytest.mark.parametrize(

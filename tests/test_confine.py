@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from vae_edu.grading.sandbox import GraderBroken, Sandbox
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
@@ -281,7 +284,7 @@ def _processes():
 GRADER = """
 import os, sys, time
 from vae_edu.grading.sandbox import Sandbox
-sandbox = Sandbox(0, [], unconfined=True)
+sandbox = Sandbox([], unconfined=True)
 sandbox.start()
 print(sandbox.process.pid, flush=True)
 program = "def f(x):\\n    while True: pass"
@@ -326,7 +329,7 @@ def _descendants(process):
 
 def test_a_runner_that_dies_is_replaced():
     right = request("def f(x): return x", x=1.0)
-    with Sandbox(0, [], unconfined=True) as box:
+    with Sandbox([], unconfined=True) as box:
         assert box.reply(right)["ended"] == "answered"
         box.process.kill()
         box.process.wait()
@@ -338,7 +341,7 @@ def test_two_graders_at_once_do_not_touch_each_other():
     """One of them ends processes without a break, while the other one's work."""
     slow = request("import time\ndef f(x):\n    time.sleep(3)\n    return x", x=1.0)
     quick = request("def f(x): return x", x=1.0)
-    with Sandbox(0, [], unconfined=True) as first, Sandbox(0, [], unconfined=True) as second:
+    with Sandbox([], unconfined=True) as first, Sandbox([], unconfined=True) as second:
         first.start(), second.start()
         with ThreadPoolExecutor() as pool:
             waiting = pool.submit(first.reply, slow)
@@ -348,7 +351,7 @@ def test_two_graders_at_once_do_not_touch_each_other():
 
 def test_what_does_not_start_is_said_and_is_no_answer(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    box = Sandbox(0, [])
+    box = Sandbox([])
     with pytest.raises(GraderBroken, match=r"nothing was graded: the process .* does not start"):
         box.start()
     assert box.reply(request("def f(x): return x", x=1.0)) == {"ended": "crash", "text": ""}
@@ -363,7 +366,7 @@ def test_without_isolation_grading_refuses_unless_it_is_told_not_to(monkeypatch)
 
     monkeypatch.setattr(Sandbox, "_launch", refused)
     with pytest.raises(GraderBroken, match=r"does not isolate students' code \(unshare: .*--unconfined"):
-        Sandbox(0, []).start()
-    with Sandbox(0, [], unconfined=True) as box:
+        Sandbox([]).start()
+    with Sandbox([], unconfined=True) as box:
         assert box.reply(request("def f(x): return x", x=1.0))["ended"] == "answered"
         assert not box.isolated

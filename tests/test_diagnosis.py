@@ -1,13 +1,15 @@
 """What a check says of mistakes that no catalogue knows, and of right values that do not pass."""
 
+import functools
 import math
 
 import pytest
 import torch
 
-from vae_edu.checks import problem
+from vae_edu.checks import check, problem
 from vae_edu.exercises import EXERCISES
-from vae_edu.exercises.answers import Answer, answer, cases
+from vae_edu.exercises.answers import Answer, answer
+from vae_edu.exercises.cases import cases
 
 TWO_PI = math.log(2 * math.pi)
 
@@ -22,29 +24,26 @@ def kl(mu, logvar):
         (lambda x_hat, x: None, "returns None"),
         (lambda x_hat, x: "12", "returns a str"),
         (lambda x_hat, x: {1: 2}, "returns a dict"),
-        (lambda x_hat, x: x_hat.to_sparse(), "returns a Tensor"),
+        (lambda x_hat, x: x_hat.to_sparse(), "returns a sparse tensor"),
         (lambda x_hat, x: (x_hat, x), "returns 2 values"),
         (lambda x_hat, x: x_hat @ torch.ones(99), "(B, C, H, W)"),
         (lambda x_hat, x: 1 / 0, "it raised ZeroDivisionError"),
         (lambda x_hat, x: exit(), "it raised SystemExit"),
         (lambda x_hat: x_hat, "it raised TypeError"),
         (lambda x_hat, x: x_hat.sub_(x).square().sum((1, 2, 3)), "changes its input x_hat in place"),
-        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 8), not (5,) (B = 5, D = 7"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2)), "shape (5, 8), not (5,) ("),
         (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / 0, "not finite"),
         (lambda x_hat, x: -(x_hat - x).square().sum((1, 2, 3)), "its sign is flipped"),
         (lambda x_hat, x: -3 * (x_hat - x).square().sum((1, 2, 3)), "-3 times the right value"),
         (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / 784, "1/784 times the right value"),
-        (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / len(x), "divided by B, the number of images"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) / len(x), "the right value divided by "),
         (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) + 2, "+2 off everywhere"),
-        (
-            lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)) + x[0].numel(),
-            "off by +1 times the number of pix",
-        ),
-        (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)).flip(0), "in another order"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)).flip(0), "in reverse order"),
+        (lambda x_hat, x: (x_hat - x).square().sum((1, 2, 3)).roll(1), "in another order"),
         (lambda x_hat, x: x_hat.square().sum((1, 2, 3)), "x makes no difference to it"),
         (
             lambda x_hat, x: (x_hat - x[:1]).square().sum((1, 2, 3)),
-            "only the first row of its answer is right",
+            "it takes only the first row of x where x belongs",
         ),
         (lambda x_hat, x: (x_hat - x).pow(6).sum((1, 2, 3)), "the right ones; x_hat and x are (B, C, H, W)"),
     ],
@@ -59,17 +58,17 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
         (
             "kl_to_standard_normal",
             lambda mu, logvar: kl(mu, logvar).sum(1) / mu.shape[1] / 784,
-            "it is 1/784 times the right value divided by d, the number of features; look for a mean",
+            "it is 1/784 times the right value divided by ",
         ),
         (
             "kl_to_standard_normal",
             lambda mu, logvar: (kl(mu, logvar) + 0.2).sum(1),
-            "it is off by +0.2 times d, the number of features; look for a constant inside the sum",
+            "it is off by +0.2 times ",
         ),
         (
             "kl_to_standard_normal",
             lambda mu, logvar: kl(mu.pow(3), logvar).sum(1),
-            "it is right only if mu is 0; look at what it does with mu",
+            "what it does with logvar is right; look at what it does with mu",
         ),
         (
             "kl_to_standard_normal",
@@ -79,7 +78,7 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
         (
             "monte_carlo",
             lambda log_likelihood: log_likelihood.logsumexp(0) - 2 * math.log(len(log_likelihood)),
-            "off by -1 times the logarithm of the length of log_likelihood's dimension 0",
+            "off by -1 times the logarithm of ",
         ),
         (
             "three_terms",
@@ -98,25 +97,15 @@ def test_unknown_mistakes_get_a_diagnosis(function, message):
         ),
         (
             "kl_to_standard_normal",
-            lambda mu, logvar: kl(mu, logvar).float().sum(1),
-            "its values are right, but for float64 inputs it returns float32, not float64",
-        ),
-        (
-            "kl_to_standard_normal",
             lambda mu, logvar: kl(mu, logvar) @ torch.ones(mu.shape[1]),
             "for float64 inputs it raised RuntimeError",
         ),
         (
-            "generate_images",
-            lambda eps, W, b, u: u < (eps @ W.T + b).sigmoid(),
-            "its values are right, but it returns bool, not float32",
+            "total_correlation",
+            lambda covariance: covariance.logdet() * 0 + 1,
+            "covariance makes no difference to it",
         ),
-        (
-            "generate_images",
-            lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).long(),
-            "its values are right, but it returns int64, not float32",
-        ),
-        ("total_correlation", lambda covariance: covariance.logdet() * 0 + 1, "its values are not the right"),
+        ("total_correlation", lambda covariance: covariance.norm() + 1, "its values are not the right"),
         (
             "l2_loss",
             lambda x_hat, x: (x_hat - x).square().squeeze().sum((-1, -2, -3)),
@@ -175,9 +164,9 @@ def test_the_references_themselves_pass_and_their_cases_are_fair(name):
     exercise = EXERCISES[name]
     assert problem(name, exercise.reference) is None
     for case in cases(exercise, seed=1):
-        if not case.zeroed:
-            expected = answer(exercise.reference, case.arguments)
-            assert all(part.isfinite().all() for part in expected.parts), case.kind
+        if case.counted:
+            assert all(part.isfinite().all() for part in case.right.parts), case.kind
+            assert case.right.stable, case.kind
 
 
 def test_the_cases_depend_on_the_seed_alone():
@@ -195,5 +184,96 @@ def test_an_answer_of_objects_that_lie_is_no_answer():
         def __array__(self, *_, **__):
             raise KeyError
 
-    assert answer(lambda x: Always(), {"x": torch.ones(2)}).problem == ("type", "Always")
+    assert answer(lambda x: Always(), {"x": torch.ones(2)}).problem == (
+        "type",
+        "an object of the class Always",
+    )
     assert answer(lambda x: 2.5, {"x": torch.ones(2)}) == Answer([torch.tensor(2.5).double()], ["any"])
+
+
+def right_kl(mu, logvar):
+    return kl(mu, logvar).sum(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "remark"),
+    [
+        (
+            "kl_to_standard_normal",
+            lambda mu, logvar: right_kl(mu, logvar).float(),
+            "it returns float32 for float64",
+        ),
+        (
+            "kl_to_standard_normal",
+            lambda mu, logvar: right_kl(mu, logvar).double(),
+            "it returns float64 for float32",
+        ),
+        (
+            "generate_images",
+            lambda eps, W, b, u: u < (eps @ W.T + b).sigmoid(),
+            "it returns bool, and float32 is usual; end it with .float()",
+        ),
+        ("generate_images", lambda eps, W, b, u: (u < (eps @ W.T + b).sigmoid()).long(), "it returns int64"),
+        ("l2_loss", lambda xhat, x: (xhat - x).square().sum((1, 2, 3)), "keep the names x_hat, x"),
+        ("l2_loss", lambda *args: (args[0] - args[1]).square().sum((1, 2, 3)), "keep the names x_hat, x"),
+        ("reparameterize", lambda m, lv, e: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
+        ("reparameterize", lambda logvar, m, e: m + (logvar / 2).exp() * e, "keep the names mu, logvar, eps"),
+        ("reparameterize", lambda m, *, lv, e=None: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
+        ("bits_per_dim", lambda log_p_x, n: (-log_p_x / n / math.log(2)).tolist(), "it returns a list"),
+        (
+            "bits_per_dim",
+            lambda log_p_x, dimensions: (-log_p_x / dimensions / math.log(2)).numpy(),
+            "a NumPy array",
+        ),
+        (
+            "three_terms",
+            lambda log_likelihood, log_prior, log_q, log_posterior: [
+                t.mean(0) for t in (log_likelihood, log_q - log_prior, log_q - log_posterior)
+            ],
+            "it returns a list; a tuple of 3 is usual",
+        ),
+        (
+            "three_terms",
+            lambda log_likelihood, log_prior, log_q, log_posterior: torch.stack(
+                [t.mean(0) for t in (log_likelihood, log_q - log_prior, log_q - log_posterior)]
+            ),
+            "it returns a single tensor; a tuple of 3 is usual",
+        ),
+    ],
+)
+def test_right_values_in_another_form_are_right_with_a_remark(name, function, remark, capsys):
+    assert problem(name, function) is None
+    check(name, function)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{name}: correct. ")
+    assert remark.lower() in said.lower()
+
+
+class Model:
+    def __call__(self, x_hat, x):
+        return (x_hat - x).square().flatten(1).sum(1)
+
+    def loss(self, x_hat, x):
+        return self(x_hat, x)
+
+
+def scaled(scale, x_hat, x):
+    return scale * Model()(x_hat, x)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        Model(),
+        Model().loss,
+        functools.partial(scaled, 1.0),
+        functools.partial(scaled, scale=1.0),
+        lambda **given: Model()(**given),
+        lambda x_hat, x, reduction="sum": Model()(x_hat, x),
+        lambda *, x_hat, x: Model()(x_hat, x),
+        torch.no_grad()(lambda x_hat, x: Model()(x_hat, x)),
+    ],
+)
+def test_whatever_can_be_called_is_called(function):
+    said = problem("l2_loss", function)
+    assert said is None or "gradient" in said

@@ -73,10 +73,12 @@ ALWAYS = """class Always:
 def l2_loss(x_hat, x): return Always()
 """
 VISIBLE = """def l2_loss(x_hat, x):
-    from vae_edu.exercises.answers import cases
+    from vae_edu.exercises.cases import cases
     from vae_edu.exercises import EXERCISES
     exercise = EXERCISES["l2_loss"]
-    known = [(c.arguments, exercise.reference(**c.arguments)) for c in cases(exercise)]
+    global found
+    found = globals().get("found") or cases(exercise)
+    known = [(c.arguments, exercise.reference(**c.arguments)) for c in found]
     return next(value for given, value in known if given["x"].shape == x.shape and (given["x"] == x).all())
 """
 PATCH = """def l2_loss(x_hat, x):
@@ -151,7 +153,7 @@ SUBMISSIONS = {  # a notebook, the points of l2_loss, its mistake; the other exe
         0,
         "it averages over the pixels",
     ),
-    "always_equal": (lesson(ALWAYS), 0, "it returns a Always"),
+    "always_equal": (lesson(ALWAYS), 0, "it returns an object of the class Always"),
     "import_hook": (
         lesson(
             WRONG, before=["import sys\nsys.meta_path.insert(0, type('Hook', (), {'find_spec': exit})())"]
@@ -303,7 +305,9 @@ def test_every_student_gets_a_page_of_their_own(graded):
     assert "it averages over the pixels; L1 sums over them" in page
     assert "flag" not in page
     assert "square()" not in page
-    assert "it returns a Always" in (folder / "always_equal" / f"{LESSON}.html").read_text(encoding="utf-8")
+    assert "it returns an object of the class Always" in (
+        folder / "always_equal" / f"{LESSON}.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_what_is_said_in_a_page_cannot_be_code(tmp_path):

@@ -55,5 +55,5 @@ def test_a_lesson_without_solutions_is_no_right_answer(monkeypatch, tmp_path):
 def test_this_machine_marks_right_answers_right(tried, at_hand, monkeypatch, tmp_path):
     if not at_hand:
         monkeypatch.setattr(machine, "LESSONS_FOLDER", tmp_path)
-    with machine.Sandbox(0, [], unconfined=True) as sandbox:
+    with machine.Sandbox([], unconfined=True) as sandbox:
         examine(sandbox, tried)

@@ -165,8 +165,8 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("write", ["feedback", "questions"])
-def test_a_page_shows_text_as_text(tmp_path, write):
+@pytest.mark.parametrize("kind", ["feedback", "questions"])
+def test_a_page_shows_text_as_text(tmp_path, kind):
     marks = {NAMES[0]: Mark(0, 2, HOSTILE), NAMES[1]: Mark(2, 2, remark=HOSTILE)}
     bad = record(HOSTILE[:60].replace("\0", ""), note=HOSTILE, answer=HOSTILE, marks=marks, folder="anna")
     write([bad], tmp_path / "g.csv", None)
@@ -174,7 +174,7 @@ def test_a_page_shows_text_as_text(tmp_path, write):
         "feedback": tmp_path / "g_feedback" / "anna" / f"{LESSON}.html",
         "questions": tmp_path / "g_questions.html",
     }
-    page = path[write].read_text(encoding="utf-8")
+    page = path[kind].read_text(encoding="utf-8")
     assert "<script" not in page
     assert "<img" not in page
     assert not re.search('href="(?!./)', page)

@@ -16,7 +16,8 @@ from tests.right_answers import RIGHT
 from vae_edu.__main__ import main
 from vae_edu.checks import check, problem
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
-from vae_edu.exercises.answers import answer, cases
+from vae_edu.exercises.answers import answer
+from vae_edu.exercises.cases import cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.exercises.tasks import TASKS
 from vae_edu.exercises.variants import WORDS, cell, exercise, make, variant, written

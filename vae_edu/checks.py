@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vae_edu.engine.arguments import switched_on
 from vae_edu.engine.files import cache_folder, whole_file
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, variants
-from vae_edu.exercises.answers import answer, cases
-from vae_edu.exercises.diagnosis import diagnose
+from vae_edu.exercises.answers import answer
+from vae_edu.exercises.cases import Case, cases
+from vae_edu.exercises.diagnosis import Verdict, diagnose
 
 _results: dict[str, bool] = {}  # the last check of each exercise since Python started
 
@@ -17,7 +19,7 @@ _results: dict[str, bool] = {}  # the last check of each exercise since Python s
 def check(
     name: str, function: Callable[..., Any], graded: bool | None = None, variant: int | None = None
 ) -> None:
-    """Run a learner's function on many batches and print "name: correct", or its mistake.
+    """Run a learner's function on many batches and print "name: correct" and a remark, or its mistake.
 
     Args:
         name: The exercise.
@@ -30,12 +32,13 @@ def check(
         ValueError: There is no exercise of this name, or no such variant.
         AssertionError: The function is wrong, and ``graded`` is true.
     """
-    wrong = problem(name, function, variant)
+    wrong, remark = _verdict(name, function, variant)
     _results[name] = wrong is None
     _remember()
     if wrong and (switched_on("VAE_EDU_GRADED") if graded is None else graded):
         raise AssertionError(f"{name}: {wrong}.")
-    print(f"{name}: {f'not yet: {wrong}' if wrong else 'correct'}.")
+    said = f"not yet: {wrong}." if wrong else "correct."
+    print(f"{name}: {said}" + (f" {remark[0].upper()}{remark[1:]}." if remark else ""))
 
 
 def problem(name: str, function: Callable[..., Any], variant: int | None = None) -> str | None:
@@ -49,10 +52,19 @@ def problem(name: str, function: Callable[..., Any], variant: int | None = None)
     Raises:
         ValueError: There is no exercise of this name, or no such variant.
     """
-    exercise = variants.exercise(name, variant)
-    tried = cases(exercise)
+    return _verdict(name, function, variant).mistake
+
+
+def _verdict(name: str, function: Callable[..., Any], variant: int | None) -> Verdict:
+    exercise, tried = variants.exercise(name, variant), _cases(name, variant)
     answers = [answer(function, case.arguments, exercise.gradients) for case in tried]
     return diagnose(exercise, tried, answers)
+
+
+@cache
+def _cases(name: str, variant: int | None) -> list[Case]:
+    """The cases of an exercise, which are the same for every check."""
+    return cases(variants.exercise(name, variant))
 
 
 def report() -> None:

@@ -33,7 +33,17 @@ from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
-from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train, parsed_again
+from vae_edu.options import (
+    Edit,
+    Evaluate,
+    Generate,
+    Grade,
+    Gradebook,
+    Gradescope,
+    Reproduce,
+    Train,
+    parsed_again,
+)
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE, WIDTHS
@@ -275,7 +285,17 @@ def gradebook(options: Gradebook) -> int:
     """Write a table of marks into nbgrader's gradebook."""
     from vae_edu.grading.gradebook import write
 
-    print(f"{write(Path(options.table), Path(options.gradebook))} marks are in {options.gradebook}.")
+    count = write(Path(options.table), Path(options.gradebook), options.add_students)
+    print(f"{count} marks are in {options.gradebook}.")
+    return 0
+
+
+def gradescope(options: Gradescope) -> int:
+    """Write an autograder for Gradescope."""
+    from vae_edu.grading.gradescope import write
+
+    write(Path(options.out), options.lesson)
+    print(f"{options.out}: upload it as the autograder of a programming assignment of Gradescope.")
     return 0
 
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from vae_edu.engine.files import temporary_path
 from vae_edu.engine.progress import progress_bar
 from vae_edu.exercises import LESSONS, variants
-from vae_edu.exercises.answers import Case
+from vae_edu.exercises.cases import Case
 from vae_edu.grading import report, versions
 from vae_edu.grading.attempts import CHOICES, choose
 from vae_edu.grading.find import Finding, Found, find

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from vae_edu.exercises import LESSONS, NUMBERS
-from vae_edu.exercises.answers import Case
+from vae_edu.exercises.cases import Case
 from vae_edu.grading.marks import mark
 from vae_edu.grading.sandbox import GraderBroken, Sandbox
 from vae_edu.grading.submission import Submission, Unreadable, read

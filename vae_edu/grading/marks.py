@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, Exercise, variants
-from vae_edu.exercises.answers import SIZES, Case, cases
+from vae_edu.exercises.cases import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
 from vae_edu.grading.flags import flags
@@ -159,14 +159,14 @@ def _mark(exercise: Exercise, program: str, name: str, tried: list[Case], sandbo
             "processor": PROCESSOR_SECONDS,
         }
     )
-    mistake = ENDED.get(reply["ended"])
+    mistake, remark = ENDED.get(reply["ended"]), None
     if mistake is None:
         try:
             answers = wire.answers(reply["text"], len(tried))
         except ValueError as error:
             mistake = str(error)
         else:
-            mistake = diagnose(exercise, tried, answers)
+            mistake, remark = diagnose(exercise, tried, answers)
     points = 0 if mistake else exercise.points
     final = reply["ended"] != "crash"
-    return Mark(points, exercise.points, mistake, flags(program, name), final=final)
+    return Mark(points, exercise.points, mistake, flags(program, name), remark, final)

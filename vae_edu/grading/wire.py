@@ -97,18 +97,21 @@ def clean(text: str, length: int = MAX_TEXT) -> str:
 
 
 def _answer(given: dict[str, Any]) -> Answer:
-    parts, devices, problem, gradients = (
-        given.pop(name) for name in ("parts", "devices", "problem", "gradients")
+    parts, devices, problem, gradients, form, renamed = (
+        given.pop(name) for name in ("parts", "devices", "problem", "gradients", "form", "renamed")
     )
     _demand(not given and type(parts) is type(devices) is list and len(parts) == len(devices))
     _demand(all(type(name) is str for name in devices))
     _demand(problem is None or (type(problem) is list and len(problem) == 2 and problem[0] in PROBLEMS))
     _demand(problem is None or type(problem[1]) is str)
+    _demand(type(form) is str and type(renamed) is bool)
     return Answer(
         [tensor(part) for part in parts],
         [clean(name, 20) for name in devices],
         None if problem is None else (problem[0], clean(problem[1])),
         {clean(name, 50): None if g is None else tensor(g) for name, g in gradients.items()},
+        clean(form, 20),
+        renamed,
     )
 
 
