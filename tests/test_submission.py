@@ -6,10 +6,12 @@ import os
 import socket
 import time
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from vae_edu.exercises import LESSONS
 from vae_edu.grading import submission as reading
 from vae_edu.grading.limited import OverLimit, limited
 from vae_edu.grading.submission import Unreadable, lesson_of, read
@@ -42,6 +44,16 @@ def test_only_what_an_exercise_needs_is_run(tmp_path):
     assert "SIZES.update(b=3)" in program
     assert "HALF = math.log(2)" in program
     assert len(program) == 16
+
+
+def test_an_exercise_needs_nothing_of_what_the_lesson_trains():
+    for path in sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9]*.ipynb")):
+        submission = read(path)
+        for name in LESSONS[path.stem]:
+            program = submission.program(name)
+            assert f"def {name}(" in program
+            assert "vae_edu" not in program
+            assert "for " not in program.split("def ")[0]
 
 
 @pytest.mark.parametrize(

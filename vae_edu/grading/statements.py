@@ -154,9 +154,11 @@ def _changes(found: Statement, node: ast.stmt, inside: bool) -> None:
             found.sets |= _root(part)
     if inside:
         found.effects |= changes & found.later
-        found.sets, found.calls = set(), {}
+        found.calls = {}
     else:
         found.changes = changes & found.uses
+    if not isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign)):
+        found.sets = set()  # a loop that trains may set a seed
 
 
 def _root(node: ast.expr) -> set[str]:
