@@ -48,6 +48,16 @@ def test_only_what_an_exercise_needs_is_run(tmp_path):
     assert len(program) == 16
 
 
+def test_an_exercise_needs_nothing_of_what_the_lesson_trains():
+    for path in sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9]*.ipynb")):
+        submission = read(path)
+        for name in LESSONS[path.stem]:
+            program = submission.program(name)
+            assert f"def {name}(" in program
+            assert "vae_edu" not in program
+            assert "for " not in program.split("def ")[0]
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -167,6 +167,8 @@ def _changes(found: Statement, node: ast.stmt, inside: bool) -> None:
         found.calls = {}
     else:
         found.changes = changes & found.uses
+    if not isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign)):
+        found.sets = set()  # a loop that trains may set a seed
 
 
 def _root(node: ast.expr) -> set[str]:
