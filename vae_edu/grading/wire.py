@@ -43,7 +43,7 @@ def portable(answer: Answer) -> Answer:
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Tensor):
-        plain = value.resolve_conj().resolve_neg().reshape(-1).clone()  # whose stride is 1
+        plain = value.resolve_conj().resolve_neg().reshape(-1).clone(memory_format=torch.contiguous_format)
         data = base64.b64encode(plain.view(torch.uint8).numpy().tobytes()).decode()
         return {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "data": data}
     return vars(value)
