@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from vae_edu.grading.sandbox import GraderBroken, Sandbox
 
@@ -36,6 +37,7 @@ ATTEMPTS = {
     "environment of the grader": "open(f'/proc/{os.getppid()}/environ').read()",
     "root of the grader": "os.listdir('/proc/1/root')",
     "home": "os.listdir('/home')",
+    "behind the root": "open('/..' + secret).read()",
     "append": "open(secret, 'a')",
     "remove": "os.remove(secret)",
     "python": "open(os.__file__, 'a')",
@@ -151,6 +153,14 @@ def test_nothing_is_read_changed_or_reached(secret, user):
     assert (found["uid"] != 0, found["pid"], len(found["descriptors"])) == (True, 1, 1)
     assert found["scratch"] == ["mine"]
     assert {"proc", "home", "var", "sys"}.isdisjoint(found["see"])
+
+
+@linux
+def test_a_hidden_folder_looks_empty_even_inside_of_pythons_own():
+    folder = Path(torch.__file__).parent / "testing"
+    program = "import os\ndef f(folder): raise ValueError(os.listdir(folder))"
+    replies = run(request(program, folder=str(folder)), hidden=[str(folder)])
+    assert [said(reply) for reply in replies] == ["[]"]
 
 
 @linux
