@@ -153,6 +153,8 @@ def ignored(every: list[Tried]) -> str | None:
         names += case.changed if unmoved and moved else ()
     if not names:
         return None
+    if len(names) > 1 and len(names) == len(base.case.arguments):
+        return "it answers the same, whatever its arguments are"
     noise = [name for name in names if name in ("eps", "u")]
     text = f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no difference to it"
     return text + (f"; the randomness must come from {listed(noise)} alone" if noise else "")

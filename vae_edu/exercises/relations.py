@@ -52,7 +52,7 @@ def relation(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
-    return _order(flat) or _constant(flat) or _by_size(flat) or _terms(random, exercise) or _function(random)
+    return _order(flat) or _constant(flat) or _terms(random, exercise) or _function(random) or _by_size(flat)
 
 
 class _Pair:
@@ -136,6 +136,11 @@ def _by_size(flat: list[_Pair]) -> str | None:
             if k and (any_factor or math.isclose(abs(k), 1, rel_tol=1e-2)):
                 sign = "+" if k > 0 else ""
                 return f"it is off by {sign}{number(k)} times {text}"
+    if min(len(p.a) for p in flat) > 1 and (all(factors) or all(offsets)):
+        kind = "multiplied by one factor" if all(factors) else "off by one constant"
+        return (
+            f"within a batch every value is {kind}; look for a sum, a mean or a maximum over the whole batch"
+        )
     return None
 
 
