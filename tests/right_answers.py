@@ -1,10 +1,12 @@
 """Right answers to every exercise, each in other styles than the reference."""
 
 import math
+from functools import reduce
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal, kl_divergence
 
 
 def at_every_second_pixel(x, k):
@@ -19,6 +21,11 @@ def sequential(W, b, u):
         p = torch.sigmoid(b[t] + (x * W[t] * (torch.arange(u.shape[1], device=u.device) < t)).sum(1))
         x[:, t] = (p > u[:, t]).to(u)
     return x
+
+
+def on_cpu(function, *tensors):
+    """What a function of NumPy arrays gives, as a tensor on the device of the first argument."""
+    return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
 RIGHT = {
@@ -167,27 +174,72 @@ RIGHT = {
                 for a, m, v, e in zip(x, mu, logvar, eps)
             ]
         ),
+        lambda x, mu, logvar, eps, W, b: (
+            (z := mu + torch.exp(0.5 * logvar) * eps),
+            (logits := F.linear(z, W, b)),
+            F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=1)
+            - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp(), dim=1),
+        )[2],
+        lambda x, mu, logvar, eps, W, b: (
+            (
+                logits := torch.einsum(
+                    "bd,pd->bp", mu.double() + (logvar.double() / 2).exp() * eps, W.double()
+                )
+                + b
+            ),
+            torch.logaddexp(logits, torch.zeros_like(logits)).sum(1)
+            - (x * logits).sum(1)
+            + 0.5 * (mu.norm(dim=1) ** 2 + (logvar.exp() - logvar - 1).sum(1)),
+        )[1],
+        lambda x, mu, logvar, eps, W, b: (
+            (logits := torch.addmm(b, torch.addcmul(mu, logvar.mul(0.5).exp(), eps), W.T)),
+            (logits.clamp(min=0) - x * logits + torch.log1p(torch.exp(-logits.abs()))).sum(-1)
+            + (0.5 * (mu * mu + logvar.exp() - 1.0) - 0.5 * logvar).sum(-1),
+        )[1],
     ],
     "bits_per_dim": [
         lambda log_p_x, dimensions: -log_p_x / math.log(2) / dimensions,
         lambda log_p_x, dimensions: -log_p_x.double() * math.log2(math.e) / dimensions,
+        lambda log_p_x, dimensions: torch.stack([-value / (dimensions * math.log(2)) for value in log_p_x]),
+        lambda log_p_x, dimensions: -(log_p_x / dimensions) / torch.log(torch.tensor(2.0)).item(),
+        lambda log_p_x, dimensions: (0 - log_p_x).div(dimensions).div(np.log(2)),
+        lambda log_p_x, dimensions: on_cpu(lambda log_p: -log_p / np.log(2) / dimensions, log_p_x),
     ],
     "kl_per_dimension": [
         lambda mu, logvar: (-0.5 * (1 + logvar - mu**2 - logvar.exp())).mean(0),
         lambda mu, logvar: kl_divergence(
             Normal(mu.double(), (logvar.double() / 2).exp()), Normal(0.0, 1.0)
         ).mean(0),
+        lambda mu, logvar: torch.stack(
+            [
+                sum((m * m + v.exp() - 1 - v) / 2 for m, v in zip(*columns)) / len(mu)
+                for columns in zip(mu.T, logvar.T)
+            ]
+        ),
+        lambda mu, logvar: (mu.square().mean(0) + logvar.exp().mean(0) - logvar.mean(0) - 1) / 2,
+        lambda mu, logvar: torch.einsum("bd->d", mu**2 + torch.exp(logvar) - logvar - 1) / (2 * mu.shape[0]),
+        lambda mu, logvar: on_cpu(lambda m, v: 0.5 * np.mean(m**2 + np.exp(v) - 1 - v, axis=0), mu, logvar),
     ],
     "best_sigma": [
         lambda x_hat, x: F.mse_loss(x_hat, x).sqrt(),
         lambda x_hat, x: (x_hat.double() - x).norm() / x.numel() ** 0.5,
         lambda x_hat, x: float((x_hat - x).square().mean()) ** 0.5,
+        lambda x_hat, x: torch.stack([(a - b).pow(2).mean() for a, b in zip(x_hat, x)]).mean().sqrt(),
+        lambda x_hat, x: ((x - x_hat) ** 2).mean(dim=(0, 1, 2, 3)) ** 0.5,
+        lambda x_hat, x: torch.sqrt((x_hat - x).flatten() @ (x_hat - x).flatten() / x.numel()),
+        lambda x_hat, x: on_cpu(lambda a, b: np.sqrt(np.mean((a - b) ** 2)), x_hat, x),
     ],
     "generate_images": [
         lambda eps, W, b, u: (torch.sigmoid(F.linear(eps, W, b)) > u).float(),
         lambda eps, W, b, u: torch.stack(
             [1.0 * (v < 1 / (1 + (-(W @ e) - b).exp())) for e, v in zip(eps, u)]
         ),
+        lambda eps, W, b, u: torch.where(
+            u < torch.sigmoid(torch.einsum("bd,pd->bp", eps, W) + b), torch.ones_like(u), torch.zeros_like(u)
+        ),
+        lambda eps, W, b, u: (u.double() < torch.addmm(b, eps, W.T).double().sigmoid()).double(),
+        lambda eps, W, b, u: (u - Bernoulli(logits=eps @ W.T + b).probs).sign().sub(1).div(-2),
+        lambda eps, W, b, u: torch.lt(u, (eps @ W.t() + b).sigmoid()).to(eps.dtype),
     ],
     "aggregate_covariance": [
         lambda mu, logvar: torch.cov(mu.T, correction=0) + torch.diag(logvar.exp().mean(0)),
@@ -196,20 +248,71 @@ RIGHT = {
             + torch.diag_embed(logvar.double().exp()).mean(0)
             - torch.outer(mu.mean(0), mu.mean(0))
         ),
+        lambda mu, logvar: (
+            sum(torch.outer(m - mu.mean(0), m - mu.mean(0)) + v.exp().diag() for m, v in zip(mu, logvar))
+            / mu.shape[0]
+        ),
+        lambda mu, logvar: (
+            (c := mu - mu.mean(0, keepdim=True)),
+            (c[:, :, None] * c[:, None, :]).mean(0)
+            + torch.eye(mu.shape[1], device=mu.device) * logvar.exp().mean(dim=0),
+        )[1],
+        lambda mu, logvar: on_cpu(
+            lambda m, v: np.cov(m.T, bias=True).reshape(m.shape[1], -1) + np.diag(np.exp(v).mean(0)),
+            mu,
+            logvar,
+        ),
     ],
     "total_correlation": [
         lambda covariance: (
             -0.5 * torch.logdet(covariance / (covariance.diag()[:, None] * covariance.diag()).sqrt())
         ),
         lambda covariance: 0.5 * (covariance.diag().prod() / torch.linalg.det(covariance)).log(),
+        lambda covariance: 0.5 * (torch.log(torch.diagonal(covariance)).sum() - torch.slogdet(covariance)[1]),
+        lambda covariance: (
+            sum(covariance[j, j].log() for j in range(len(covariance))) / 2
+            - torch.linalg.cholesky(covariance).diag().log().sum()
+        ),
+        lambda covariance: (
+            0.5 * (covariance.diag().log() - torch.linalg.eigvalsh(covariance.double()).log()).sum()
+        ),
+        lambda covariance: kl_divergence(
+            MultivariateNormal(torch.zeros_like(covariance[0]), covariance),
+            MultivariateNormal(torch.zeros_like(covariance[0]), covariance.diag().diag()),
+        ),
+        lambda covariance: on_cpu(
+            lambda c: 0.5 * (np.log(np.diag(c)).sum() - np.linalg.slogdet(c)[1]), covariance
+        ),
     ],
     "nearest": [
         lambda x, train: torch.cdist(x.flatten(1).double(), train.flatten(1).double()).argmin(1),
         lambda x, train: torch.stack([((train - a) ** 2).sum((1, 2, 3)).argmin() for a in x]),
+        lambda x, train: torch.cdist(x.flatten(1), train.flatten(1)).min(dim=1).indices,
+        lambda x, train: (
+            (a := x.flatten(1)),
+            (b := train.flatten(1)),
+            ((a**2).sum(1, keepdim=True) - 2 * a @ b.T + (b**2).sum(1)).argmin(1),
+        )[2],
+        lambda x, train: (
+            (x.unsqueeze(1) - train.unsqueeze(0)).pow(2).mean(dim=(2, 3, 4)).sqrt().argmin(dim=1)
+        ),
+        lambda x, train: torch.topk(
+            torch.linalg.vector_norm((x[:, None] - train).flatten(2), dim=2), 1, largest=False
+        ).indices[:, 0],
+        lambda x, train: torch.tensor(
+            [min(range(len(train)), key=lambda n: float((a - train[n]).square().sum())) for a in x],
+            device=x.device,
+        ),
     ],
     "edit_code": [
         lambda z, dim, value: torch.where(torch.arange(z.shape[1], device=z.device) == dim, value, z),
         lambda z, dim, value: z.clone().index_fill_(1, torch.tensor([dim], device=z.device), value),
+        lambda z, dim, value: (new := z.clone(), new[:, dim].fill_(value))[0],
+        lambda z, dim, value: z + (value - z) * F.one_hot(torch.tensor(dim), z.shape[1]).to(z),
+        lambda z, dim, value: z.index_fill(1, torch.tensor(dim, device=z.device), value),
+        lambda z, dim, value: torch.stack(
+            [torch.full_like(c, value) if j == dim else c for j, c in enumerate(z.unbind(1))], dim=1
+        ),
     ],
     "spherical_interpolation": [
         lambda a, b, t: (
@@ -220,6 +323,30 @@ RIGHT = {
             (w := F.cosine_similarity(a.double(), b.double()).acos()[:, None]),
             ((w - t * w).sin() / w.sin() * a) + ((t * w).sin() / w.sin() * b),
         )[1],
+        lambda a, b, t: (
+            (c := torch.einsum("bi,bi->b", F.normalize(a), F.normalize(b)).clamp(-1, 1).unsqueeze(1)),
+            (w := torch.arccos(c)),
+            torch.sin((1.0 - t) * w) / (1 - c**2).sqrt() * a + torch.sin(t * w) / (1 - c**2).sqrt() * b,
+        )[2],
+        lambda a, b, t: torch.stack(
+            [
+                math.sin((1 - t) * w) / math.sin(w) * p + math.sin(t * w) / math.sin(w) * q
+                for p, q in zip(a, b)
+                for w in [math.acos(float(torch.dot(p, q) / (torch.linalg.norm(p) * torch.linalg.norm(q))))]
+            ]
+        ),
+        lambda a, b, t: on_cpu(
+            lambda p, q: (
+                (
+                    w := np.arccos((p * q).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(q, axis=1))[
+                        :, None
+                    ]
+                ),
+                (np.sin((1 - t) * w) * p + np.sin(t * w) * q) / np.sin(w),
+            )[1],
+            a,
+            b,
+        ),
     ],
     "direction": [
         lambda z, factor: torch.linalg.lstsq(
@@ -228,6 +355,19 @@ RIGHT = {
         lambda z, factor: torch.stack(
             [torch.cov(torch.stack([column, factor]))[0, 1] / factor.var() for column in z.T]
         ),
+        lambda z, factor: (
+            (f := factor - factor.mean()),
+            ((z - z.mean(dim=0, keepdim=True)) * f[:, None]).sum(dim=0) / (f**2).sum(),
+        )[1],
+        lambda z, factor: (
+            (f := factor.double() - factor.double().mean()),
+            torch.einsum("nd,n->d", z.double(), f) / f.dot(f),
+        )[1],
+        lambda z, factor: (
+            ((z * factor[:, None]).mean(0) - z.mean(0) * factor.mean()) / factor.var(correction=0)
+        ),
+        lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / (len(z) - 1) / factor.std() ** 2,
+        lambda z, factor: on_cpu(lambda c, f: (f - f.mean()) @ c / np.sum((f - f.mean()) ** 2), z, factor),
     ],
     "mutual_information_gap": [
         lambda information, entropy: (
@@ -236,18 +376,55 @@ RIGHT = {
         lambda information, entropy: torch.stack(
             [(sorted(row)[-1] - sorted(row)[-2]) / h for row, h in zip(information, entropy)]
         ),
+        lambda information, entropy: (
+            (best := torch.topk(information / entropy[:, None], k=2, dim=1)[0]),
+            best[:, 0] - best[:, 1],
+        )[1],
+        lambda information, entropy: -torch.diff(information.double().topk(2).values)[:, 0] / entropy,
+        lambda information, entropy: (
+            (
+                information.amax(1)
+                - information.scatter(1, information.argmax(1, keepdim=True), -math.inf).amax(1)
+            )
+            / entropy
+        ),
+        lambda information, entropy: on_cpu(
+            lambda i, h: (np.sort(i, axis=1)[:, -1] - np.sort(i, axis=1)[:, -2]) / h, information, entropy
+        ),
     ],
     "importance_weighted_bound": [
         lambda log_w, k: torch.stack([rows.logsumexp(0) - math.log(k) for rows in log_w.split(k)]).mean(0),
         lambda log_w, k: (
-            (m := log_w.amax(0))
-            + (log_w - m).double().exp().reshape(-1, k, log_w.shape[1]).mean(1).log().mean(0)
+            (m := log_w.reshape(-1, k, log_w.shape[1]).amax(1, keepdim=True)),
+            (log_w.reshape(-1, k, log_w.shape[1]) - m).double().exp().mean(1).log().add(m[:, 0]).mean(0),
+        )[1],
+        lambda log_w, k: (log_w.view(len(log_w) // k, k, -1).logsumexp(dim=1) - math.log(k)).mean(dim=0),
+        lambda log_w, k: torch.logsumexp(log_w.T.reshape(log_w.shape[1], -1, k) - math.log(k), dim=2).mean(
+            dim=1
+        ),
+        lambda log_w, k: (
+            sum(torch.logsumexp(log_w[i : i + k], 0) for i in range(0, len(log_w), k)) / (len(log_w) // k)
+            - math.log(k)
+        ),
+        lambda log_w, k: torch.stack(
+            [
+                torch.stack([c.logsumexp(0) - math.log(k) for c in column.chunk(len(log_w) // k)]).mean()
+                for column in log_w.T
+            ]
+        ),
+        lambda log_w, k: (
+            torch.stack(log_w.double().unflatten(0, (-1, k)).unbind(1)).logsumexp(0).mean(0) - math.log(k)
         ),
     ],
     "normalized_weights": [
         lambda log_w: (log_w - log_w.logsumexp(0)).exp(),
         lambda log_w: F.softmax(log_w.double(), 0),
         lambda log_w: (w := (log_w - log_w.amax(0)).exp()) / w.sum(0),
+        lambda log_w: torch.stack([torch.softmax(column, dim=0) for column in log_w.T], dim=1),
+        lambda log_w: torch.nn.Softmax(dim=0)(log_w),
+        lambda log_w: F.log_softmax(log_w, dim=0).exp(),
+        lambda log_w: torch.distributions.Categorical(logits=log_w.T).probs.T,
+        lambda log_w: on_cpu(lambda v: (w := np.exp(v - v.max(0))) / w.sum(0), log_w),
     ],
     "negative_iwae_bound": [
         lambda log_likelihood, log_prior, log_q: (
@@ -256,5 +433,23 @@ RIGHT = {
         lambda log_likelihood, log_prior, log_q: (
             -(w := log_likelihood.double() + log_prior - log_q).amax(0) - (w - w.amax(0)).exp().mean(0).log()
         ),
+        lambda log_likelihood, log_prior, log_q: (
+            -torch.logsumexp(log_prior - log_q + log_likelihood - math.log(log_q.shape[0]), dim=0)
+        ),
+        lambda log_likelihood, log_prior, log_q: torch.stack(
+            [
+                -(torch.logsumexp(a + b - c, 0) - math.log(a.numel()))
+                for a, b, c in zip(log_likelihood.T, log_prior.T, log_q.T)
+            ]
+        ),
+        lambda log_likelihood, log_prior, log_q: (
+            (w := torch.stack([log_likelihood, log_prior, -log_q]).sum(0)),
+            (m := w.max(dim=0, keepdim=True).values),
+            -(m.squeeze(0) + torch.log(torch.mean(torch.exp(w - m), dim=0))),
+        )[2],
+        lambda log_likelihood, log_prior, log_q: (
+            (w := log_likelihood + (log_prior - log_q)),
+            math.log(len(w)) - reduce(torch.logaddexp, w),
+        )[1],
     ],
 }
