@@ -256,7 +256,7 @@ def _reshaped(random: list[Tried], i: int) -> str | None:
         return "it is transposed" + ("" if right else ", and its values are not the right ones")
     if [n for n in a.shape if n != 1] == [n for n in b.shape if n != 1]:
         return "it has a dimension of length 1 too many: leave out keepdim, or index it away"
-    for count in range(1, a.dim() + 1):
+    for count in range(1, a.dim() + 1 if a.dim() <= 5 else 1):
         for axes in itertools.combinations(range(a.dim()), count):
             for name, total in (("sum", torch.sum), ("mean", torch.mean)):
                 if all(a.dim() > max(axes) and fits(total(a, axes), b, t) for a, b, t in pairs):

@@ -152,8 +152,11 @@ def ignored(every: list[Tried]) -> str | None:
         names += case.changed if unmoved and moved else ()
     if not names:
         return None
-    if len(names) == len(base.case.arguments) > 1:
-        return "none of its arguments makes a difference to it: look for an exp that underflows to 0, a clamp or a small constant that takes its place, or a later line that overwrites the result"
+    if len(names) > 1 and len(names) == len(base.case.arguments):
+        return (
+            "it answers the same, whatever its arguments are: look for an exp that underflows to 0, a clamp, "
+            "or a later line that overwrites the result"
+        )
     noise = [name for name in names if name in ("eps", "u")]
     text = f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no difference to it"
     return text + (f"; the randomness must come from {listed(noise)} alone" if noise else "")
