@@ -135,6 +135,19 @@ def alike(given: Answer, other: Answer, right: Right) -> bool:
     )
 
 
+def nearer(given: Answer, other: Answer, right: Right) -> bool:
+    """Whether an answer is far nearer to another one than to the right one, so that rounding sets them apart."""
+    if given.problem or other.problem or [p.shape for p in other.parts] != [p.shape for p in given.parts]:
+        return False
+    if [part.shape for part in given.parts] != [part.shape for part in right.parts]:
+        return False
+    off, error = (
+        max(((a.double() - b.double()).abs().max().item() for a, b in zip(given.parts, parts)), default=0.0)
+        for parts in (other.parts, right.parts)
+    )
+    return off <= 1e-4 * error and error < torch.inf
+
+
 def fitted(given: Answer, right: Right) -> Answer:
     """The answer as a tuple of tensors, if its values came as a list, or stacked in one tensor."""
     parts, count = given.parts, len(right.parts)

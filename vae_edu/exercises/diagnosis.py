@@ -8,10 +8,10 @@ from torch import Tensor
 
 from vae_edu.exercises.answers import Answer, answer
 from vae_edu.exercises.cases import Case
-from vae_edu.exercises.compare import alike, fits, fitted, same
+from vae_edu.exercises.compare import alike, fits, fitted, nearer, same
 from vae_edu.exercises.exercise import Exercise
 from vae_edu.exercises.probes import by_part, guilty, ignored, nearly, probe, remedy, rows, some_batches
-from vae_edu.exercises.relations import relation
+from vae_edu.exercises.relations import cut_off, relation
 from vae_edu.exercises.wording import Tried, example, listed, shapes
 
 KINDS = {
@@ -85,7 +85,7 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
     """What can be said of a mistake that no catalogue knows."""
     if any([p.shape for p in given.parts] != [p.shape for p in case.right.parts] for case, given in random):
         return probe(random, exercise) or _shape(random, exercise)
-    if some := some_batches(random, wrong):
+    if some := cut_off(random, exercise) or some_batches(random, wrong):
         return some
     if not all(part.isfinite().all() for tried in random for part in tried.given.parts):
         return "it returns values that are not finite: look for exp of a large number, log of 0, or a division by 0"
@@ -114,11 +114,12 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
 def _problem(what: str, detail: str, case: Case, exercise: Exercise) -> str:
     where = WHERE.get(case.kind, f"for {case.kind} inputs ")
     names = listed(list(case.arguments))
+    sizes = f" ({shapes(exercise, case)})" if detail.startswith("RuntimeError") else ""
     return (
         where
         + {
             "unwritten": "it is not written yet",
-            "raised": f"it raised {detail[:300]}; {exercise.shapes}",
+            "raised": f"it raised {detail[:300]}; {exercise.shapes}{sizes}",
             "changed": f"it changes its input {detail} in place; work on a new tensor",
             "nothing": "it returns None; end it with return",
             "type": f"it returns {detail[:200]}; {exercise.shapes}",
@@ -140,19 +141,19 @@ def _varies(every: list[Tried]) -> str | None:
     return None
 
 
-def _known(exercise: Exercise, every: list[Tried], wrong: list[Tried]) -> str | None:
-    """The hint of a known mistake that gives the same answers, and is wrong where they are."""
+def _known(exercise: Exercise, every: list[Tried], wrong: list[Tried], roughly: bool = False) -> str | None:
+    """The hint of a known mistake that gives the same answers, or almost the same; and is wrong where they are."""
     random = [tried for tried in every if tried.case.kind == "random"]
     plain = any(tried.case.kind == "random" for tried in wrong)
     compared = random if plain else [tried for tried in every if tried.case.counted]
     for mistake, hint in exercise.mistakes:
         for case, given in compared:
             made = fitted(answer(mistake, case.arguments), case.right)
-            if not alike(given, made, case.right):
+            if not alike(given, made, case.right) and not (roughly and nearer(given, made, case.right)):
                 break
         else:
             return hint
-    return None
+    return None if roughly else _known(exercise, every, wrong, roughly=True)
 
 
 def _special(case: Case, given: Answer) -> str:
@@ -230,8 +231,17 @@ def _shape(random: list[Tried], exercise: Exercise) -> str | None:
             return f"it returns {many}, not {wanted}; {exercise.shapes}"
         for i, (a, b) in enumerate(zip(given.parts, right)):
             if a.shape != b.shape:
-                hint = _reshaped(random, i) or exercise.shapes
+                hint = _spread(random, i) or _reshaped(random, i) or exercise.shapes
                 return f"it returns the shape {(*a.shape,)}, not {(*b.shape,)} ({shapes(exercise, case)}); {hint}"
+    return None
+
+
+def _spread(random: list[Tried], i: int) -> str | None:
+    """(n, n) for (n,): what (n, 1) and (n,) make together."""
+    if all(case.right.parts[i].dim() == 1 for case, _ in random) and all(
+        given.parts[i].shape == 2 * case.right.parts[i].shape for case, given in random
+    ):
+        return "something of the shape (n, 1) meets something of the shape (n,), and PyTorch makes (n, n) of them: look for keepdim or None"
     return None
 
 
@@ -246,7 +256,7 @@ def _reshaped(random: list[Tried], i: int) -> str | None:
         return "it is transposed" + ("" if right else ", and its values are not the right ones")
     if [n for n in a.shape if n != 1] == [n for n in b.shape if n != 1]:
         return "it has a dimension of length 1 too many: leave out keepdim, or index it away"
-    for count in range(1, a.dim() + 1):
+    for count in range(1, a.dim() + 1 if a.dim() <= 5 else 1):
         for axes in itertools.combinations(range(a.dim()), count):
             for name, total in (("sum", torch.sum), ("mean", torch.mean)):
                 if all(a.dim() > max(axes) and fits(total(a, axes), b, t) for a, b, t in pairs):

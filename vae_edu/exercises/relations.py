@@ -31,6 +31,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "the sigmoid of the right value; leave it out": torch.sigmoid,
     "the tanh of the right value; leave it out": torch.tanh,
     "the right value, rounded": torch.round,
+    "the right value, rounded to 1 digit after the point": lambda b: b.round(decimals=1),
+    "the right value, rounded to 2 digits after the point": lambda b: b.round(decimals=2),
+    "the right value, rounded to 3 digits after the point": lambda b: b.round(decimals=3),
     "the whole number below the right value": torch.floor,
 }
 ALONG: dict[str, Callable[[int, Tensor], Tensor]] = {
@@ -52,7 +55,7 @@ def relation(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
-    return _order(flat) or _constant(flat) or _by_size(flat) or _terms(random, exercise) or _function(random)
+    return _order(flat) or _constant(flat) or _terms(random, exercise) or _function(random) or _by_size(flat)
 
 
 class _Pair:
@@ -116,7 +119,29 @@ def _hint(factor: float) -> str:
         return "its logarithms are to base 10: take natural ones"
     if math.isclose(abs(factor), math.log(2), rel_tol=1e-4):
         return "look for a change between bits and nats"
+    if 0.98 < factor < 1.02:
+        return "look for a constant with too few digits"
     return "look for that factor"
+
+
+def cut_off(random: list[Tried], exercise: Exercise) -> str | None:
+    """A smallest or largest value that replaces the right ones beyond it.
+
+    Args:
+        random: The random cases with answers of the right shapes.
+        exercise: The exercise.
+    """
+    flat = [_Pair(tried, exercise) for tried in random]
+    if len(random[0].case.right.parts) > 1 or not any(near(p.a, p.b, p.tolerance).any() for p in flat):
+        return None
+    for side, end in (
+        ("below", min(p.a.min().item() for p in flat)),
+        ("above", max(p.a.max().item() for p in flat)),
+    ):
+        low, high = (end, math.inf) if side == "below" else (-math.inf, end)
+        if all(fits(p.a, p.b.clamp(low, high), p.tolerance) for p in flat):
+            return f"it is the right value, cut off {side} {number(end)}; leave out that clamp, max or min"
+    return None
 
 
 def _by_size(flat: list[_Pair]) -> str | None:
@@ -136,6 +161,16 @@ def _by_size(flat: list[_Pair]) -> str | None:
             if k and (any_factor or math.isclose(abs(k), 1, rel_tol=1e-2)):
                 sign = "+" if k > 0 else ""
                 return f"it is off by {sign}{number(k)} times {text}"
+        for name, n in columns.items() if max(map(abs, offsets)) < 50 else ():
+            for sign in (1, -1):
+                said = [s * math.exp(sign * offset) for s, offset in zip(n, offsets)]
+                if said[0] < 1e6 and all(math.isclose(one, said[0], rel_tol=5e-4) for one in said):
+                    return f"it has the logarithm of {number(said[0])} where that of {name} belongs"
+    if min(len(p.a) for p in flat) > 1 and (all(factors) or all(offsets)):
+        kind = "multiplied by one factor" if all(factors) else "off by one constant"
+        return (
+            f"within a batch every value is {kind}; look for a sum, a mean or a maximum over the whole batch"
+        )
     return None
 
 
