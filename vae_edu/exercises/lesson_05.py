@@ -332,8 +332,6 @@ EXERCISES = {
              "this is the variance of the differences around their own mean, with one value less; σ² is the mean of the squares, and σ its root"),
             (lambda x_hat, x: (x.std() - x_hat.std()).abs(),
              "it compares the spreads of x and x_hat; subtract pixel by pixel first"),
-            (lambda x_hat, x: (x_hat - x).mean().abs(),
-             "differences of both signs cancel in their mean; square them first"),
             (lambda x_hat, x: squares(x_hat, x).flatten(1).sum(1).mean().sqrt(),
              "it sums over the pixels; σ is that of a single pixel, so average"),
             (lambda x_hat, x: squares(x_hat, x).sum().sqrt(),

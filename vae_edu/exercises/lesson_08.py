@@ -61,8 +61,6 @@ EXERCISES = {
              "this is the mean of the logarithms, the bound for k = 1 (the ELBO)"),
             (lambda log_w, k: means(log_w, k).mean(0) - cut(log_w, k).amax(1).mean(0),
              "the maximum of each group is taken out and not added again in the end"),
-            (lambda log_w, k: means(log_w, k).mean(0) - log_w.amax(0),
-             "the maximum of each image is taken out and not added again in the end"),
             (lambda log_w, k: cut(log_w, k).sum(1).mean(0),
              "it adds up the logarithms in each group, a product of weights; take the logarithm of their mean"),
             (lambda log_w, k: cut(log_w, k).exp().mean(1).log().mean(0),
