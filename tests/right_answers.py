@@ -28,6 +28,23 @@ def on_cpu(function, *tensors):
     return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
+def by_index(x):
+    answer = torch.zeros_like(x)
+    for t in range(1, x.shape[1]):
+        answer[:, t] = x[:, t - 1]
+    return answer
+
+
+def in_loops(W, b, u):
+    x = torch.zeros_like(u)
+    for i in range(len(u)):
+        for t in range(len(b)):
+            logit = b[t] + torch.dot(W[t, :t], x[i, :t])
+            if u[i, t] < 1 / (1 + torch.exp(-logit)):
+                x[i, t] = 1
+    return x
+
+
 RIGHT = {
     "chain_rule": [
         lambda x, p: (x * p.log() + (1 - x) * (1 - p).log()).sum(1),
@@ -36,20 +53,29 @@ RIGHT = {
             [sum((b if a else 1 - b).log() for a, b in zip(*rows)) for rows in zip(x, p)]
         ),
         lambda x, p: (2 * x - 1).double().mul(p).add(1 - x).log().sum(1),
+        lambda x, p: torch.where(x.bool(), p.log(), torch.log1p(-p)).sum(dim=-1),
+        lambda x, p: -F.binary_cross_entropy(p, x, reduction="none").sum(1),
+        lambda x, p: torch.einsum("bt->b", (1 - (x - p).abs()).log()),
     ],
     "standard_error": [
         lambda log_p: (log_p.var() / len(log_p)).sqrt(),
         lambda log_p: float(log_p.double().std()) / len(log_p) ** 0.5,
         lambda log_p: ((log_p - log_p.mean()).square().sum() / (len(log_p) - 1) / len(log_p)) ** 0.5,
+        lambda log_p: log_p.std(correction=0) / (len(log_p) - 1) ** 0.5,
+        lambda log_p: log_p.numpy(force=True).std(ddof=1) / len(log_p) ** 0.5,
     ],
     "shift": [
         lambda x: torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1),
         lambda x: x.roll(1, 1) * (torch.arange(x.shape[1], device=x.device) > 0),
+        lambda x: F.pad(x, (1, -1)),
+        lambda x: F.pad(x, (1, 0))[:, :-1],
+        by_index,
     ],
     "sample_pixels": [
         lambda W, b, u: sequential(W, b, u),
         lambda W, b, u: sequential(W.double(), b.double(), u.double()),
         lambda W, b, u: torch.stack([sequential(W, b, row[None])[0] for row in u]),
+        lambda W, b, u: in_loops(W, b, u),
     ],
     "l2_loss": [
         lambda x_hat, x: ((x_hat - x) ** 2).sum((1, 2, 3)),
@@ -60,10 +86,17 @@ RIGHT = {
     "linear_sigmoid_encoder": [
         lambda x, W, b: F.linear(x.flatten(1), W, b).sigmoid(),
         lambda x, W, b: 1 / (1 + (-(torch.einsum("dp,bp->bd", W, x.reshape(len(x), -1)) + b)).exp()),
+        lambda x, W, b: torch.stack([torch.sigmoid(W @ a.flatten() + b) for a in x]),
+        lambda x, W, b: torch.exp(F.logsigmoid(torch.addmm(b, x.reshape(x.shape[0], -1), W.t()))),
+        lambda x, W, b: (torch.tanh((x.flatten(1).double() @ W.double().T + b) / 2) + 1) / 2,
     ],
     "deep_encoder": [
         lambda x, W1, b1, W2, b2: (x.flatten(1) @ W1.T + b1).clamp(min=0) @ W2.T + b2,
         lambda x, W1, b1, W2, b2: torch.stack([W2 @ torch.relu(W1 @ a.flatten() + b1) + b2 for a in x]),
+        lambda x, W1, b1, W2, b2: F.linear(F.relu(F.linear(x.flatten(1), W1, b1)), W2, b2),
+        lambda x, W1, b1, W2, b2: (
+            torch.einsum("dh,bh->bd", W2.double(), (x.flatten(1) @ W1.T + b1).relu().double()) + b2
+        ),
     ],
     "cnn_layer": [
         lambda x, K, b: F.conv2d(x, K, b, stride=2, padding=1).clamp(min=0),
@@ -76,10 +109,20 @@ RIGHT = {
         lambda x, K, b: torch.relu(
             torch.stack([at_every_second_pixel(F.pad(x, (1, 1, 1, 1)), k) for k in K], 1) + b[:, None, None]
         ),
+        lambda x, K, b: torch.relu(F.conv2d(F.pad(x, (1, 1, 1, 1)), K, stride=2) + b.reshape(1, -1, 1, 1)),
+        lambda x, K, b: torch.maximum(
+            torch.conv2d(x, K, b, padding=1)[:, :, ::2, ::2], torch.zeros(()).to(x)
+        ),
     ],
     "pca_reconstruction": [
         lambda x, mean, V: (V @ (V.T @ (x - mean).T)).T + mean,
         lambda x, mean, V: mean + torch.einsum("bi,id,jd->bj", x - mean, V, V),
+        lambda x, mean, V: torch.stack([V @ (V.T @ (a - mean)) + mean for a in x]),
+        lambda x, mean, V: (x - mean) @ (V @ V.T) + mean,
+        lambda x, mean, V: (
+            mean.numpy(force=True)
+            + (x - mean).numpy(force=True) @ V.numpy(force=True) @ V.numpy(force=True).T
+        ),
     ],
     "gaussian_log_likelihood": [
         lambda x, mu, logvar: Normal(mu, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3)),
@@ -89,18 +132,29 @@ RIGHT = {
         lambda x, mu, logvar: torch.stack(
             [-((a - m) ** 2 / v.exp() + v + 1.8378771).sum() / 2 for a, m, v in zip(x, mu, logvar)]
         ),
+        lambda x, mu, logvar: (
+            -F.gaussian_nll_loss(mu, x, logvar.exp(), full=True, eps=0, reduction="none").sum((1, 2, 3))
+        ),
+        lambda x, mu, logvar: (
+            (-0.5 * math.log(2 * math.pi) - 0.5 * logvar - 0.5 * (x - mu) ** 2 * torch.exp(-logvar))
+            .flatten(1)
+            .sum(-1)
+        ),
     ],
     "bernoulli_log_likelihood": [
         lambda x, logits: Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)),
         lambda x, logits: torch.where(x == 1, logits, -logits).double().sigmoid().log().sum((1, 2, 3)),
         lambda x, logits: F.logsigmoid((2 * x - 1) * logits).flatten(1).sum(1),
+        lambda x, logits: -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2, 3)),
+        lambda x, logits: (x * logits - torch.logaddexp(logits, torch.zeros_like(logits))).sum(dim=(1, 2, 3)),
     ],
     "monte_carlo": [
         lambda log_likelihood: torch.logsumexp(log_likelihood, 0) - math.log(log_likelihood.shape[0]),
-        lambda log_likelihood: (
-            log_likelihood.double().exp().mean(0).log()
-            if log_likelihood.min() > -600
-            else log_likelihood.amax(0) + (log_likelihood - log_likelihood.amax(0)).exp().mean(0).log()
+        lambda log_likelihood: (m := log_likelihood.amax(0)) + (log_likelihood - m).exp().mean(0).log(),
+        lambda log_likelihood: (log_likelihood - math.log(len(log_likelihood))).logsumexp(0),
+        lambda log_likelihood: log_likelihood.double().logsumexp(0) - math.log(len(log_likelihood)),
+        lambda log_likelihood: torch.stack(
+            [c.logsumexp(0) - math.log(c.numel()) for c in log_likelihood.unbind(1)]
         ),
     ],
     "integral_on_grid": [
@@ -108,16 +162,30 @@ RIGHT = {
         lambda log_joint, step: torch.stack(
             [(a - a.max()).exp().sum().log() + a.max() + 2 * math.log(step) for a in log_joint.unbind(2)]
         ),
+        lambda log_joint, step: log_joint.logsumexp(0).logsumexp(0) + 2 * math.log(step),
+        lambda log_joint, step: (log_joint.double() + 2 * math.log(step)).logsumexp((0, 1)),
     ],
     "posterior_on_grid": [
         lambda log_joint, step: (log_joint - log_joint.logsumexp((0, 1)) - 2 * math.log(step)).exp(),
         lambda log_joint, step: torch.stack(
             [(a - a.max()).exp() / (a - a.max()).exp().sum() / step**2 for a in log_joint.unbind(2)], 2
         ),
+        lambda log_joint, step: (
+            log_joint.flatten(0, 1).log_softmax(0).exp().view_as(log_joint) / (step * step)
+        ),
+        lambda log_joint, step: (
+            (w := (log_joint.double() - log_joint.amax((0, 1))).exp()) / (w.sum((0, 1)) * step**2)
+        ),
     ],
     "bayes_rule": [
         lambda log_likelihood, log_prior, log_q: log_likelihood - (log_q - log_prior),
         lambda log_likelihood, log_prior, log_q: torch.stack([log_likelihood, log_prior, -log_q]).sum(0),
+        lambda log_likelihood, log_prior, log_q: (
+            log_likelihood.double() + log_prior.double() - log_q.double()
+        ),
+        lambda log_likelihood, log_prior, log_q: (
+            log_likelihood.numpy(force=True) + log_prior.numpy(force=True) - log_q.numpy(force=True)
+        ),
     ],
     "importance_sampling": [
         lambda log_likelihood, log_prior, log_q: (
@@ -126,10 +194,23 @@ RIGHT = {
         lambda log_likelihood, log_prior, log_q: torch.logsumexp(
             log_likelihood.double() + log_prior - log_q - math.log(len(log_q)), 0
         ),
+        lambda log_likelihood, log_prior, log_q: (
+            (m := (w := log_likelihood + log_prior - log_q).amax(0)) + (w - m).exp().mean(0).log()
+        ),
+        lambda log_likelihood, log_prior, log_q: torch.stack(
+            [
+                (a + b - c).logsumexp(0) - math.log(len(a))
+                for a, b, c in zip(log_likelihood.T, log_prior.T, log_q.T)
+            ]
+        ),
     ],
     "effective_samples": [
         lambda log_w: 1 / log_w.softmax(0).square().sum(0),
         lambda log_w: ((w := (log_w - log_w.amax(0)).exp()).sum(0) ** 2) / (w**2).sum(0),
+        lambda log_w: (w := (log_w - log_w.logsumexp(0)).exp()).sum(0) ** 2 / (w**2).sum(0),
+        lambda log_w: torch.stack(
+            [c.softmax(0).sum() ** 2 / c.softmax(0).square().sum() for c in log_w.double().T]
+        ),
     ],
     "kl_to_standard_normal": [
         lambda mu, logvar: -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(1),
@@ -137,10 +218,14 @@ RIGHT = {
         lambda mu, logvar: torch.stack(
             [(m @ m + (v.exp() - 1 - v).sum()) / 2 for m, v in zip(mu.double(), logvar.double())]
         ),
+        lambda mu, logvar: (mu.square() + logvar.exp() - 1 - logvar).sum(-1) / 2,
+        lambda mu, logvar: 0.5 * torch.einsum("bd->b", mu**2 + torch.expm1(logvar) - logvar),
     ],
     "reparameterize": [
         lambda mu, logvar, eps: torch.addcmul(mu, logvar.exp().sqrt(), eps),
         lambda mu, logvar, eps: mu.double() + (logvar.double() / 2).exp() * eps,
+        lambda mu, logvar, eps: mu + torch.exp(logvar / 2) * eps,
+        lambda mu, logvar, eps: torch.stack([m + (v / 2).exp() * e for m, v, e in zip(mu, logvar, eps)]),
     ],
     "three_terms": [
         lambda log_likelihood, log_prior, log_q, log_posterior: (
@@ -152,6 +237,15 @@ RIGHT = {
             torch.stack([row.sum() / len(row) for row in t.T])
             for t in (log_likelihood, log_q - log_prior, log_q - log_posterior)
         ),
+        lambda log_likelihood, log_prior, log_q, log_posterior: (
+            log_likelihood.double().mean(0),
+            (log_q - log_prior).double().mean(0),
+            (log_q - log_posterior).double().mean(0),
+        ),
+        lambda log_likelihood, log_prior, log_q, log_posterior: tuple(
+            torch.einsum("kb->b", t) / t.shape[0]
+            for t in (log_likelihood, log_q - log_prior, log_q - log_posterior)
+        ),
     ],
     "negative_elbo": [
         lambda log_likelihood, mu, logvar: (
@@ -160,6 +254,12 @@ RIGHT = {
         lambda log_likelihood, mu, logvar: (
             kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(-1)
             - log_likelihood.double().mean(0)
+        ),
+        lambda log_likelihood, mu, logvar: (
+            -(log_likelihood.sum(0) / len(log_likelihood) + (1 + logvar - mu**2 - logvar.exp()).sum(-1) / 2)
+        ),
+        lambda log_likelihood, mu, logvar: torch.stack(
+            [((m**2 + v.exp() - 1 - v).sum() / 2 - r.mean()) for m, v, r in zip(mu, logvar, log_likelihood.T)]
         ),
     ],
     "vae_loss": [

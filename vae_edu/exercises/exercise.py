@@ -49,3 +49,35 @@ def bce(logits: Tensor, x: Tensor) -> Tensor:
         x: Pixels, 0 or 1.
     """
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def image_shape(B: int, D: int) -> tuple[int, int, int, int]:
+    """(B, C, H, W) of B images that are neither gray nor square; a single one is gray and small, to be printed.
+
+    Args:
+        B: The number of images.
+        D: The number of pixels a side.
+    """
+    return B, 2 + D % 2 if B > 1 else 1, D, D + 1
+
+
+def image_sizes(x: Tensor) -> dict[str, int]:
+    """The sizes of images (B, C, H, W), by what they count."""
+    B, C, H, W = x.shape
+    return {
+        "B, the number of images": B, "the number of pixels": C * H * W,
+        "C, the number of channels": C, "H, the height": H, "W, the width": W,
+    }  # fmt: skip
+
+
+def levels(B: int, d: int, depth: float = 1000.0) -> Tensor:
+    """Where the log values of each image lie, (B,): if d is 2 far below 0, and hundreds of nats apart.
+
+    There exp underflows, and no maximum serves all images.
+
+    Args:
+        B: The number of images.
+        d: The number of features.
+        depth: How far below 0 the last image lies if d is 2.
+    """
+    return -torch.linspace(150, depth, B) if d == 2 else -torch.linspace(0, 30, B)
