@@ -52,7 +52,14 @@ def relation(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
-    return _order(flat) or _constant(flat) or _by_size(flat) or _terms(random, exercise) or _function(random)
+    return (
+        _order(flat)
+        or _constant(flat)
+        or _fixed(flat)
+        or _by_size(flat)
+        or _terms(random, exercise)
+        or _function(random)
+    )
 
 
 class _Pair:
@@ -117,6 +124,31 @@ def _hint(factor: float) -> str:
     if math.isclose(abs(factor), math.log(2), rel_tol=1e-4):
         return "look for a change between bits and nats"
     return "look for that factor"
+
+
+def _fixed(flat: list[_Pair]) -> str | None:
+    """A number written down where a size of the exercise belongs."""
+    factors, offsets = [p.factor or 0.0 for p in flat], [p.offset or 0.0 for p in flat]
+    for name in flat[0].sizes:
+        n = [float(p.sizes[name]) for p in flat]
+        if len(set(n)) < len(n):
+            continue
+        found: list[list[float]] = []
+        if all(factor > 0 for factor in factors):
+            found += [[s / f ** (1 / k) for s, f in zip(n, factors)] for k in (1, 0.5, -1, -0.5)]
+        elif all(offsets):
+            found += [
+                [s / math.exp(o / k) for s, o in zip(n, offsets)]
+                for k in (1, -1, 2, -2)
+                if max(map(abs, offsets)) < 50
+            ]
+            slope = (offsets[1] - offsets[0]) / (n[1] - n[0])
+            found += [[s - o / slope for s, o in zip(n, offsets)]] if slope else []
+        for fixed in found:
+            whole = round(fixed[0])
+            if whole > 4 and all(math.isclose(number, whole, rel_tol=1e-3) for number in fixed):
+                return f"it has the number {whole} in the place of {name}; take that from the shape of an argument"
+    return None
 
 
 def _by_size(flat: list[_Pair]) -> str | None:
