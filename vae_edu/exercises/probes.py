@@ -274,7 +274,7 @@ def some_batches(random: list[Tried], wrong: list[Tried]) -> str | None:
                 return f"it is right for moderate {name}, but not for {large} ones; {remedy(finite)}"
     if any(_right_values(tried).any() for tried in bad):
         return "it is right for many values, but not for all; look for a clamp, a small constant, or an index"
-    return "it is right for batches of some sizes, but not of others; look for a size or an index that is written as a number"
+    return "it is right for some batches, but not for others; look for a size or an index that is written as a number, a clamp, or a part that is left out"
 
 
 def _right_values(tried: Tried) -> Tensor:
