@@ -1,6 +1,7 @@
 """What is wrong with answers to an exercise: a sentence that helps and does not give the solution."""
 
 import itertools
+import re
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ KINDS = {
     "cuda": "it is right on the CPU, but not on the GPU",
 }
 WHERE = {"random": "", "small": "for a single image ", "few": "for two images "}
+SIGNATURE = re.compile("(missing|takes|unexpected) .*argument")  # Python's words for other parameters
 NAMED = ["first", "second", "third", "fourth"]
 
 
@@ -87,7 +89,10 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
         return probe(random, exercise) or _shape(random, exercise)
     if some := cut_off(random, exercise) or some_batches(random, wrong):
         return some
-    if not all(part.isfinite().all() for tried in random for part in tried.given.parts):
+    parts = [part for tried in random for part in tried.given.parts]
+    if any(part.isnan().any() for part in parts) and not any(part.isinf().any() for part in parts):
+        return "it returns values that are not finite (nan): look for the logarithm or the root of a negative number, or for 0/0"
+    if not all(part.isfinite().all() for part in parts):
         return "it returns values that are not finite: look for exp of a large number, log of 0, or a division by 0"
     if len(random[0].case.right.parts) > 1:
         good, alone = by_part(random)
@@ -119,12 +124,16 @@ def _problem(what: str, detail: str, case: Case, exercise: Exercise) -> str:
         where
         + {
             "unwritten": "it is not written yet",
-            "raised": f"it raised {detail[:300]}; {exercise.shapes}{sizes}",
+            "raised": f"it raised {detail[:400]}; {exercise.shapes}{sizes}",
             "changed": f"it changes its input {detail} in place; work on a new tensor",
             "nothing": "it returns None; end it with return",
             "type": f"it returns {detail[:200]}; {exercise.shapes}",
         }.get(what, "it gives no answer")
-        + (f"; keep the arguments {names}" if "argument" in detail else "")
+        + (
+            f"; keep the arguments {names}"
+            if SIGNATURE.search(detail) and "in its line" not in detail
+            else ""
+        )
     )
 
 
@@ -137,7 +146,10 @@ def _varies(every: list[Tried]) -> str | None:
             noise = [name for name in every[0].case.arguments if name in ("eps", "u")]
             if noise:
                 return f"it draws its own random numbers; use the ones that it is given, {listed(noise)}"
-            return "its answer changes from call to call; it must depend on its arguments alone"
+            return (
+                "its answer changes from call to call: something in it is random (randn, dropout, a new layer); "
+                "it must depend on its arguments alone"
+            )
     return None
 
 
@@ -256,7 +268,7 @@ def _reshaped(random: list[Tried], i: int) -> str | None:
         return "it is transposed" + ("" if right else ", and its values are not the right ones")
     if [n for n in a.shape if n != 1] == [n for n in b.shape if n != 1]:
         return "it has a dimension of length 1 too many: leave out keepdim, or index it away"
-    for count in range(1, a.dim() + 1):
+    for count in range(1, a.dim() + 1 if a.dim() <= 5 else 1):
         for axes in itertools.combinations(range(a.dim()), count):
             for name, total in (("sum", torch.sum), ("mean", torch.mean)):
                 if all(a.dim() > max(axes) and fits(total(a, axes), b, t) for a, b, t in pairs):

@@ -374,8 +374,6 @@ EXERCISES = {
              "it takes a median; the likelihood is largest at the mean of the squares"),
             (lambda x_hat, x: (x_hat - x).abs().amax(),
              "it takes the largest difference; average the squares"),
-            (lambda x_hat, x: (x_hat - x).mean().abs(),
-             "differences of either sign cancel in the mean; square each one first"),
             (lambda x_hat, x: (x_hat - x).std(),
              "it subtracts the mean difference first; the mean of p(x|z) is x_hat itself"),
             (lambda x_hat, x: (x_hat - x).std(correction=0),

@@ -55,7 +55,14 @@ def relation(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
-    return _order(flat) or _constant(flat) or _by_size(flat) or _terms(random, exercise) or _function(random)
+    return (
+        _order(flat)
+        or _constant(flat)
+        or _fixed(flat)
+        or _terms(random, exercise)
+        or _function(random)
+        or _by_size(flat)
+    )
 
 
 class _Pair:
@@ -144,6 +151,31 @@ def cut_off(random: list[Tried], exercise: Exercise) -> str | None:
     return None
 
 
+def _fixed(flat: list[_Pair]) -> str | None:
+    """A number written down where a size of the exercise belongs."""
+    factors, offsets = [p.factor or 0.0 for p in flat], [p.offset or 0.0 for p in flat]
+    for name in flat[0].sizes:
+        n = [float(p.sizes[name]) for p in flat]
+        if len(set(n)) < len(n):
+            continue
+        found: list[list[float]] = []
+        if all(factor > 0 for factor in factors):
+            found += [[s / f ** (1 / k) for s, f in zip(n, factors)] for k in (1, 0.5, -1, -0.5)]
+        elif all(offsets):
+            found += [
+                [s / math.exp(o / k) for s, o in zip(n, offsets)]
+                for k in (1, -1, 2, -2)
+                if max(map(abs, offsets)) < 50
+            ]
+            slope = (offsets[1] - offsets[0]) / (n[1] - n[0])
+            found += [[s - o / slope for s, o in zip(n, offsets)]] if slope else []
+        for fixed in found:
+            whole = round(fixed[0])
+            if whole > 4 and all(math.isclose(number, whole, rel_tol=1e-3) for number in fixed):
+                return f"it has the number {whole} in the place of {name}; take that from the shape of an argument"
+    return None
+
+
 def _by_size(flat: list[_Pair]) -> str | None:
     """A factor or a constant in each case that grows with a size of the exercise."""
     names = [name for name in flat[0].sizes if len({p.sizes[name] for p in flat}) > 1]
@@ -166,6 +198,11 @@ def _by_size(flat: list[_Pair]) -> str | None:
                 said = [s * math.exp(turn * offset) for s, offset in zip(n, offsets)]
                 if said[0] < 1e6 and all(math.isclose(one, said[0], rel_tol=5e-4) for one in said):
                     return f"it has the logarithm of {number(said[0])} where that of {name} belongs"
+    if min(len(p.a) for p in flat) > 1 and (all(factors) or all(offsets)):
+        kind = "multiplied by one factor" if all(factors) else "off by one constant"
+        return (
+            f"within a batch every value is {kind}; look for a sum, a mean or a maximum over the whole batch"
+        )
     return None
 
 

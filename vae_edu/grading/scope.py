@@ -1,6 +1,8 @@
 """What a notebook has and a plain program has not: ``display``, ``get_ipython``, and pictures."""
 
+import io
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +23,19 @@ def unchanged(function: Callable[..., Any] | None = None, *values: Any, **option
     return unchanged if function is None else function
 
 
+class Silent(io.TextIOBase):
+    """Takes whatever is printed, at once: an exercise may print gigabytes."""
+
+    def write(self, said: str) -> int:
+        """Take it."""
+        return len(said)
+
+
 def provide() -> dict[str, Any]:
     """The names that a program begins with. What needs a compiler or files leaves a function as it is."""
     import torch
 
+    sys.stdout = sys.stderr = Silent()
     for module, name in ((torch, "compile"), (torch.jit, "script")):
         setattr(module, name, unchanged)
     return {"__name__": "__main__", "display": nothing, "get_ipython": Shell}
