@@ -352,7 +352,7 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
             lambda log_likelihood, log_prior, log_q: (
                 math.log(50) - (log_likelihood + log_prior - log_q).logsumexp(0)
             ),
-            "the logarithm of 50 where that of K",
+            "the number 50 in the place of K",
         ),
         (
             "mutual_information_gap",
