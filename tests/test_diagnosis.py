@@ -337,3 +337,32 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
     assert "in its line “return torch.cat([0, x[:, :-1]], dim=1)”" in problem("shift", crossed)
     assert "keep the arguments" not in problem("shift", crossed)
     assert "keep the arguments x" in problem("shift", lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        (
+            "kl_per_dimension",
+            lambda mu, logvar: (mu.square() + logvar.exp() - 1 - logvar).mean(0).div(2).clamp(min=0.1),
+            "cut off below 0.1",
+        ),
+        (
+            "negative_iwae_bound",
+            lambda log_likelihood, log_prior, log_q: (
+                math.log(50) - (log_likelihood + log_prior - log_q).logsumexp(0)
+            ),
+            "the number 50 in the place of K",
+        ),
+        (
+            "mutual_information_gap",
+            lambda information, entropy: (
+                (information.topk(2).values[:, :1] - information.topk(2).values[:, 1:]) / entropy
+            ),
+            "PyTorch makes (n, n) of them",
+        ),
+        ("kl_per_dimension", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
+    ],
+)
+def test_cut_off_values_fixed_sizes_and_shapes_that_do_not_go_together(name, function, message):
+    assert message in problem(name, function)

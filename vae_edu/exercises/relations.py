@@ -193,16 +193,6 @@ def _by_size(flat: list[_Pair]) -> str | None:
             if k and (any_factor or math.isclose(abs(k), 1, rel_tol=1e-2)):
                 sign = "+" if k > 0 else ""
                 return f"it is off by {sign}{number(k)} times {text}"
-        for name, n in columns.items() if max(map(abs, offsets)) < 20 else ():
-            for turn in (1, -1):
-                said = [s * math.exp(turn * offset) for s, offset in zip(n, offsets)]
-                if said[0] < 1e6 and all(math.isclose(one, said[0], rel_tol=5e-4) for one in said):
-                    return f"it has the logarithm of {number(said[0])} where that of {name} belongs"
-    if min(len(p.a) for p in flat) > 1 and (all(factors) or all(offsets)):
-        kind = "multiplied by one factor" if all(factors) else "off by one constant"
-        return (
-            f"within a batch every value is {kind}; look for a sum, a mean or a maximum over the whole batch"
-        )
     return None
 
 
