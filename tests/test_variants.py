@@ -215,8 +215,8 @@ def submit(built, folder, student, lesson):
 
 def test_a_students_own_check_knows_the_variant(built, tmp_path, capsys):
     submit(built, tmp_path / "in", "anna", "08_how_tight_is_the_bound")
-    for variant in ([], ["--variant", "17"]):
-        assert main(["grade", str(tmp_path / "in" / "anna.ipynb"), *variant]) == 0
+    for options in ([], ["--variant", "17"]):
+        assert main(["grade", str(tmp_path / "in" / "anna.ipynb"), *options]) == 0
         assert "6 of 6 points" in capsys.readouterr().out
 
 
