@@ -213,6 +213,13 @@ def submit(built, folder, student, lesson):
     (folder / f"{student}.ipynb").write_text(source)
 
 
+def test_a_students_own_check_knows_the_variant(built, tmp_path, capsys):
+    submit(built, tmp_path / "in", "anna", "08_how_tight_is_the_bound")
+    for options in ([], ["--variant", "17"]):
+        assert main(["grade", str(tmp_path / "in" / "anna.ipynb"), *options]) == 0
+        assert "6 of 6 points" in capsys.readouterr().out
+
+
 def test_grading_a_variant(built, tmp_path, capsys):
     submit(built, tmp_path / "in", "anna", "03_bayes_rule")
     public = (ROOT / "notebooks" / "03_bayes_rule.ipynb").read_text()

@@ -56,6 +56,7 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
     plain = answer(exercise.reference, arguments)
     exact = answer(exercise.reference, exactly, by)
     others = [answer(exercise.reference, _twitched(exactly, seed), by) for seed in (0, 1)]
+    rounded = [_rounding(part, exact.parts[i]) for i, part in enumerate(plain.parts)]
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
     stable = all(
         moved <= 0.1 * _scale(part) if part.is_floating_point() else moved == 0
@@ -68,12 +69,19 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
             margins[key] = max(1e-5 * _scale(gradient), moved)
     return Right(
         [part.double() for part in exact.parts],
-        [max(1e-6 * _scale(part), moved / 10) for part, moved in zip(exact.parts, noise)],
+        [max(1e-6 * _scale(part), moved / 10, off) for part, moved, off in zip(exact.parts, noise, rounded)],
         [part.dtype for part in plain.parts],
         exact.gradients,
         margins,
         stable,
     )
+
+
+def _rounding(plain: Tensor, exact: Tensor) -> float:
+    """Four times what the reference itself loses in float32, but no more than a thousandth."""
+    if not exact.is_floating_point():
+        return 0.0
+    return min(4 * _noise(exact, [plain]), 1e-3 * _scale(exact))
 
 
 def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
