@@ -144,7 +144,7 @@ def test_flags_are_for_instructors(container):
     copied = TEXT.replace("return (x_hat - x).square()", "import inspect; return (x_hat - x).square()")
     found = run(container, {"a.ipynb": copied})
     (flags,) = [test for test in found["tests"] if test["visibility"] == "hidden"]
-    assert "1.1 l2_loss: it uses inspect" in flags["output"]
+    assert "1.1 l2_loss: it imports inspect" in flags["output"]
     assert "inspect" not in found["output"]
 
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import json
 import math
 import re
 from functools import cache
@@ -21,6 +20,7 @@ from vae_edu.exercises.cases import cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.exercises.tasks import TASKS
 from vae_edu.exercises.variants import WORDS, cell, exercise, make, variant, written
+from vae_edu.grading import tables
 from vae_edu.grading.marks import hidden_cases
 from vae_edu.grading.submission import read
 from vae_edu.grading.versions import note
@@ -213,25 +213,30 @@ def submit(built, folder, student, lesson):
     (folder / f"{student}.ipynb").write_text(source)
 
 
+def test_a_students_own_check_knows_the_variant(built, tmp_path, capsys):
+    submit(built, tmp_path / "in", "anna", "08_how_tight_is_the_bound")
+    for options in ([], ["--variant", "17"]):
+        assert main(["grade", str(tmp_path / "in" / "anna.ipynb"), *options]) == 0
+        assert "6 of 6 points" in capsys.readouterr().out
+
+
 def test_grading_a_variant(built, tmp_path, capsys):
     submit(built, tmp_path / "in", "anna", "03_bayes_rule")
     public = (ROOT / "notebooks" / "03_bayes_rule.ipynb").read_text()
     (tmp_path / "in" / "copy.ipynb").write_text(public)
     command = ["grade", str(tmp_path / "in"), "--out", str(tmp_path / "grades.csv")]
     assert main([*command, "--variant", "17"]) == 0
-    records = json.loads((tmp_path / "grades.json").read_text())["records"]
-    anna, copied = (records[str(tmp_path / "in" / f"{who}.ipynb")] for who in ("anna", "copy"))
-    assert [mark["mistake"] for mark in anna["marks"].values()] == [None] * 4
-    assert [mark["points"] for mark in copied["marks"].values()] == [0] * 4
-    assert anna["note"] == ""
-    assert copied["note"] == "this notebook answers the exercises of the lessons, graded is variant 17"
+    rows = {row["student_id"]: row for row in tables.read(tmp_path / "grades.csv", "student_id")}
+    assert (rows["anna"]["total"], rows["copy"]["total"]) == ("8", "0")
+    assert rows["anna"]["notes"] == ""
+    assert rows["copy"]["notes"] == "this notebook answers the exercises of the lessons, graded is variant 17"
     capsys.readouterr()
     assert main(command) == 0  # the lessons' own: nothing is remembered of the variant
     assert "anna: this notebook answers variant 17, graded is the exercises of the lessons" in (
         capsys.readouterr().out
     )
-    records = json.loads((tmp_path / "grades.json").read_text())["records"]
-    assert not any(m["points"] for m in records[str(tmp_path / "in" / "anna.ipynb")]["marks"].values())
+    rows = {row["student_id"]: row for row in tables.read(tmp_path / "grades.csv", "student_id")}
+    assert rows["anna"]["total"] == "0"
 
 
 @pytest.mark.parametrize(

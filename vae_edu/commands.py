@@ -276,7 +276,7 @@ def _check_saved(options: Grade, paths: list[Path]) -> int:
 
     if folder := next((path for path in paths if path.is_dir()), None):
         raise ValueError(f"{folder} is a folder: add --out grades.csv for the table.")
-    for line in check_saved(paths, options.lesson):
+    for line in check_saved(paths, options.lesson, options.variant):
         print(line)
     return 0
 

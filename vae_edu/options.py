@@ -48,23 +48,33 @@ takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
 GRADE = """SUBMISSIONS are a folder of notebooks, the zip or unpacked folder of Moodle, Canvas,
 ILIAS, Blackboard, Google or GitHub Classroom, or the submitted/ folder of nbgrader.
-It writes grades.csv, grades_feedback/ with a page for every student and lesson,
-and grades.json, so that the next run marks only what has changed. If it is not
-certain whose a file is, nothing is marked: --dry-run lists what is taken for whose.
+It writes grades.csv, grades_questions.html with the answers to the questions,
+grades_feedback/ with a page for every student and lesson, and grades.json, so that
+the next run marks only what has changed. A table that you have changed is kept as
+grades.before-1.csv.
+
+If it is not certain whose a file is, nothing is marked: --dry-run lists what is
+taken for whose. A roster is a table with the columns id and name, and perhaps
+pattern, such as *4711*; the class lists of most platforms work as they are.
+
 The column "flags" says where to look before giving the marks: at solutions that
-call, copy or read the package's own function. Students' code runs in separate
-processes, without a network and with nothing to write to, if the system allows
-that (Linux does).
+call, copy or import the package's own function, and at those that need what this
+machine lacks. First, right answers are marked; if they fail, nobody is.
+
+Students' code runs in processes that see no network and no file but Python's own.
+Where the system does not allow that (macOS, some containers), nothing is marked
+unless --unconfined is given: then a student's code can read what you can read.
 
 With notebooks and without --out, it prints what each would get: a student's own
 check of the saved file."""
-GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into
+GRADEBOOK = """It writes the marks of a table that grade made, perhaps after changes of yours, into
 nbgrader's gradebook, as manual scores, and those of the questions. nbgrader must
-know the assignments: run its generate_assignment first. If one row is wrong,
-nothing is written."""
-GRADESCOPE = """upload the file as the autograder of a programming assignment, and choose a base
+know the assignments: run its generate_assignment first. Totals must add up, or be
+empty. If one row is wrong, nothing is written, and the error lists the first ones."""
+GRADESCOPE = """Upload the file as the autograder of a programming assignment, and choose a base
 image with Python 3.11 or newer. Students hand in their notebook under any name.
-The points are those of the exercises; add a question for the answer."""
+The points are those of the exercises: mark the answer to the question by hand.
+It marks the lessons' own exercises, not a variant."""
 DATA = (
     "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, "
     "or one .npz or .npy file"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MOST_PARTS = 1000  # of a tuple, a list or a generator
+MOST_PARTS = 200  # of a tuple, a list or a generator
 MOST_VALUES = 10**7  # of a tensor: no answer has more
 
 
@@ -52,19 +52,22 @@ def _renamed(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments for other parameters: those that have the exercise's names, and the others in order."""
     kinds = inspect.Parameter
-    open_ones = [
-        p for p in signature.parameters.values() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    several = {p.kind for p in signature.parameters.values()} & {kinds.VAR_POSITIONAL}
+    single = [
+        p
+        for p in signature.parameters.values()
+        if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+        and (p.name in arguments or p.default is kinds.empty or not several)  # *args come before a default
     ]
-    by_name = [p.name for p in open_ones if p.kind is not kinds.POSITIONAL_ONLY]
-    others = [p for p in open_ones if p.name not in arguments or p.name not in by_name]
+    by_name = [p.name for p in single if p.kind is not kinds.POSITIONAL_ONLY and p.name in arguments]
     left = {key: value for key, value in arguments.items() if key not in by_name}
+    others = [p for p in single if p.name not in by_name]
     needed = [p for p in others if p.default is kinds.empty]
-    taken = others if len(needed) < len(left) <= len(others) else needed
-    if len(open_ones) < len(arguments) or len(taken) < len(left):
-        return tuple(arguments.values()), {}  # *args
-    given = dict(zip((p.name for p in taken), left.values()))
-    given |= {key: arguments[key] for key in by_name if key in arguments}
-    first = [p.name for p in open_ones if p.kind is kinds.POSITIONAL_ONLY and p.name in given]
+    taken = needed if len(needed) >= len(left) else others
+    if len(taken) < len(left):
+        return tuple(arguments.values()), {}
+    given = {key: arguments[key] for key in by_name} | dict(zip((p.name for p in taken), left.values()))
+    first = [p.name for p in single if p.kind is kinds.POSITIONAL_ONLY and p.name in given]
     return tuple(given.pop(name) for name in first), given
 
 
@@ -76,12 +79,14 @@ def tensors(result: Any) -> tuple[list[Tensor], list[str], str]:
     """
     form = _form(result)
     if isinstance(result, Iterator):
-        result = list(islice(result, MOST_PARTS))
+        result = list(islice(result, MOST_PARTS + 1))
+    if isinstance(result, (list, tuple)) and len(result) > MOST_PARTS:
+        raise NotATensor(f"more than {MOST_PARTS} values")
     if isinstance(result, list) and result and all(isinstance(part, Tensor) for part in result):
         alike = len({part.shape for part in result}) == 1
         parts = [torch.stack([_plain(part) for part in result])] if alike else result
     else:
-        parts = list(result[:MOST_PARTS]) if isinstance(result, tuple) else [result]
+        parts = list(result) if isinstance(result, tuple) else [result]
     found = [_plain(part) for part in parts]
     devices = ["any" if isinstance(part, float) else tensor.device.type for part, tensor in zip(parts, found)]
     return found, devices, form

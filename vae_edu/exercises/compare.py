@@ -56,6 +56,7 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
     plain = answer(exercise.reference, arguments)
     exact = answer(exercise.reference, exactly, by)
     others = [answer(exercise.reference, _twitched(exactly, seed), by) for seed in (0, 1)]
+    rounded = [_rounding(part, exact.parts[i]) for i, part in enumerate(plain.parts)]
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
     stable = all(
         moved <= 0.1 * _scale(part) if part.is_floating_point() else moved == 0
@@ -68,12 +69,19 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
             margins[key] = max(1e-5 * _scale(gradient), moved)
     return Right(
         [part.double() for part in exact.parts],
-        [max(1e-6 * _scale(part), moved / 10) for part, moved in zip(exact.parts, noise)],
+        [max(1e-6 * _scale(part), moved / 10, off) for part, moved, off in zip(exact.parts, noise, rounded)],
         [part.dtype for part in plain.parts],
         exact.gradients,
         margins,
         stable,
     )
+
+
+def _rounding(plain: Tensor, exact: Tensor) -> float:
+    """Four times what the reference itself loses in float32, but no more than a thousandth."""
+    if not exact.is_floating_point():
+        return 0.0
+    return min(4 * _noise(exact, [plain]), 1e-3 * _scale(exact))
 
 
 def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -133,6 +141,19 @@ def alike(given: Answer, other: Answer, right: Right) -> bool:
         fits(a, b, max(1e-6 * _scale(b), min(slack, 1e-3 * _scale(b))))
         for a, b in zip(given.parts, other.parts)
     )
+
+
+def nearer(given: Answer, other: Answer, right: Right) -> bool:
+    """Whether an answer is far nearer to another one than to the right one, so that rounding sets them apart."""
+    if given.problem or other.problem or [p.shape for p in other.parts] != [p.shape for p in given.parts]:
+        return False
+    if [part.shape for part in given.parts] != [part.shape for part in right.parts]:
+        return False
+    off, error = (
+        max(((a.double() - b.double()).abs().max().item() for a, b in zip(given.parts, parts)), default=0.0)
+        for parts in (other.parts, right.parts)
+    )
+    return off <= 1e-4 * error and error < torch.inf
 
 
 def fitted(given: Answer, right: Right) -> Answer:

@@ -45,7 +45,7 @@ TASKS = {
         "the chain rule, for images x of 0s and 1s",
         (
             "At every pixel take the logarithm of the probability of what is there.",
-            "Sum over the pixels of each image, not over the images.",
+            "Sum over the pixels of each image, not over the images. Gradients must pass to {p}.",
         ),
         (
             BITS,
@@ -111,7 +111,10 @@ TASKS = {
     ),
     "l2_loss": Task(
         "how far images are from their reconstructions",
-        ("Square the differences.", "One value for each image, none for the whole batch."),
+        (
+            "Square the differences.",
+            "One value for each image, none for the whole batch. Gradients must pass to {x_hat}.",
+        ),
         (
             Convention(
                 "The answer is the mean over the pixels of an image, where (L1) has their sum.",
@@ -135,6 +138,7 @@ TASKS = {
         (
             "Lay out each image as a row.",
             "The matrix {W}, then {b}, then the non-linearity; one row an image.",
+            "Gradients must pass to {W} and {b}.",
         ),
         (
             threshold("b"),
@@ -153,7 +157,7 @@ TASKS = {
         (
             "Lay out each image as a row.",
             "Hidden layer: {W1} and {b1}, then the ReLU.",
-            "Features: {W2} and {b2}. No ReLU.",
+            "Features: {W2} and {b2}. No ReLU. Gradients must pass to {W1}, {b1}, {W2} and {b2}.",
         ),
         (threshold("b1"), threshold("b2"), gray_levels("x")),
     ),
@@ -161,7 +165,7 @@ TASKS = {
         "one layer of a CNN",
         (
             "Convolve with torch.nn.functional.conv2d, with a stride of 2 and a padding of 1.",
-            "Mind {b}, and apply the ReLU.",
+            "Mind {b}, and apply the ReLU. Gradients must pass to {K} and {b}.",
         ),
         (threshold("b"), gray_levels("x")),
     ),
@@ -192,13 +196,16 @@ TASKS = {
         "how likely an image is, given the decoder's mean and its spread",
         (
             "Write the bracket of the formula above for every pixel.",
-            "Sum over the pixels of each image; mind the ½.",
+            "Sum over the pixels of each image; mind the ½. Gradients must pass to {mu} and {logvar}.",
         ),
         (LOG_STD, VARIANCE, PRECISION, BITS, minus("−log p(x|z)")),
     ),
     "monte_carlo": Task(
         "Monte Carlo: log p(x), from log p(x|z) for K samples and B images",
-        ("Sum over the samples without leaving the log domain.", "Turn the sum into a mean."),
+        (
+            "Sum over the samples without leaving the log domain.",
+            "Turn the sum into a mean. Gradients must pass to {log_likelihood}.",
+        ),
         (
             BITS,
             BASE_10,
@@ -210,7 +217,7 @@ TASKS = {
         "how likely a black-and-white image is, given the decoder's logits",
         (
             "Use the second form of the formula above; torch.nn.functional.softplus does not overflow.",
-            "Sum over the pixels of each image.",
+            "Sum over the pixels of each image. Gradients must pass to {logits}.",
         ),
         (
             BITS,
@@ -313,7 +320,8 @@ TASKS = {
         (
             "The reconstruction: the mean of log p(x|z) over the K codes.",
             "The first divergence: the mean of log q(z|x) − log p(z).",
-            "The second divergence: the mean of log q(z|x) − log p(z|x). Return the three as a tuple.",
+            "The second divergence: the mean of log q(z|x) − log p(z|x).",
+            "Return the three as a tuple. Gradients must pass to all four.",
         ),
         (
             BITS,
@@ -330,7 +338,7 @@ TASKS = {
         "the divergence from the prior",
         (
             "Write the bracket of the formula above for every latent dimension.",
-            "Sum over the latent dimensions, not over the images; mind the ½.",
+            "Sum over the latent dimensions, not over the images; mind the ½. Gradients must pass to both.",
         ),
         (BITS, LOG_STD, VARIANCE, PRECISION),
     ),
@@ -362,8 +370,9 @@ TASKS = {
         (
             "Sample a code: z = μ + σ ε.",
             "Decode it with {W} and {b}: logits, (B, D).",
-            "Term 1: log p(x|z), summed over the pixels. Term 2: the divergence from the prior.",
-            "Term 2 minus term 1, one value an image.",
+            "Term 1: log p(x|z), summed over the pixels; logits may be hundreds, so use softplus.",
+            "Term 2: the divergence from the prior.",
+            "Term 2 minus term 1, one value an image. Gradients must pass to {mu}, {logvar}, {W} and {b}.",
         ),
         (BITS, LOG_STD, VARIANCE, gray_levels("x"), threshold("b")),
     ),
@@ -598,7 +607,7 @@ TASKS = {
         (
             "Cut the M rows into groups of {k} neighboring rows.",
             "In each group, the logarithm of the mean weight, without leaving the log domain.",
-            "Average over the groups.",
+            "Average over the groups. Gradients must pass to {log_w}.",
         ),
         (BITS, BASE_10, minus("minus the bound, a loss")),
     ),

@@ -47,7 +47,7 @@ def number(value: float) -> str:
             return ("−" if value < 0 else "") + name
     inverse = 1 / value if value else 0.0
     short = math.isclose(round(value, 3), value, rel_tol=1e-5)
-    if not short and abs(inverse) > 1.5 and math.isclose(inverse, round(inverse), rel_tol=1e-3):
+    if not short and 1.5 < abs(inverse) < 1e5 and math.isclose(inverse, round(inverse), rel_tol=1e-3):
         return f"1/{round(inverse)}"
     return f"{value:.4g}"
 

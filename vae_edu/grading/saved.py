@@ -6,9 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.exercises import LESSONS, NUMBERS, variants
 from vae_edu.exercises.answers import Answer, answer
-from vae_edu.grading import wire
+from vae_edu.grading import versions, wire
 from vae_edu.grading.find import find
 from vae_edu.grading.marks import hidden_cases, mark
 from vae_edu.grading.sandbox import Sandbox
@@ -33,12 +33,15 @@ class ThisProcess(Sandbox):
         return {"ended": "answered", "text": line}
 
 
-def check_saved(notebooks: list[Path], lesson: str | None = None) -> Iterator[str]:
+def check_saved(
+    notebooks: list[Path], lesson: str | None = None, variant: int | None = None
+) -> Iterator[str]:
     """What saved notebooks would get, exercise by exercise, in lines.
 
     Args:
         notebooks: The files.
         lesson: The lesson that they answer. Default: what each holds.
+        variant: The seed of their variant of the exercises. Default: the one that the checks of each name.
 
     Raises:
         ValueError: There is no such file or lesson.
@@ -54,12 +57,14 @@ def check_saved(notebooks: list[Path], lesson: str | None = None) -> Iterator[st
         for one in finding.found:
             if one.note:
                 yield f"{one.file}: {one.note}."
+            named = versions.answered(one.submission) if one.submission and variant is None else {variant}
+            own = named.pop() if len(named) == 1 else None
             for name in one.lessons if one.submission else ():
                 points, lines = 0, []
                 for exercise in LESSONS[name]:
                     assert one.submission
-                    tried = hidden_cases(EXERCISES[exercise], PUBLIC_SEED)
-                    given = mark(one.submission, exercise, tried, sandbox)
+                    tried = hidden_cases(variants.exercise(exercise, own), PUBLIC_SEED)
+                    given = mark(one.submission, exercise, tried, sandbox, variant=own)
                     points += given.points
                     said = given.mistake or "; ".join(filter(None, ["correct", given.remark]))
                     lines.append(f"  {NUMBERS[exercise]} {exercise}: {given.points} of {given.of}, {said}.")

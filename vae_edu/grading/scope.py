@@ -1,5 +1,6 @@
 """What a notebook has and a plain program has not: ``display``, ``get_ipython``, and pictures."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,14 @@ def unchanged(function: Callable[..., Any] | None = None, *values: Any, **option
     return unchanged if function is None else function
 
 
+class Silent(io.TextIOBase):
+    """Takes whatever is printed, at once: an exercise may print gigabytes."""
+
+    def write(self, said: str) -> int:
+        """Take it."""
+        return len(said)
+
+
 def provide() -> dict[str, Any]:
     """The names that a program begins with. What needs a compiler leaves a function as it is.
 
@@ -29,6 +38,7 @@ def provide() -> dict[str, Any]:
     """
     import torch
 
+    sys.stdout = sys.stderr = Silent()
     for module, name in ((torch, "compile"), (torch.jit, "script")):
         setattr(module, name, unchanged)
     if agg := sys.modules.get("matplotlib.backends.backend_agg"):

@@ -6,19 +6,24 @@ from vae_edu.exercises import EXERCISES
 from vae_edu.grading.submission import Submission
 
 
-def note(submission: Submission, graded: int | None) -> str:
-    """What the teacher should know if a notebook answers another variant than the one graded; else ""."""
-    found = {
+def answered(submission: Submission) -> set[int | None]:
+    """The variants that a notebook's checks name; None for the exercises of the lessons."""
+    return {
         variant
         for statement in submission.statements
         if "check(" in statement.text
         for call in ast.walk(ast.parse(statement.text))
         for variant in _variants(call)
     }
+
+
+def note(submission: Submission, graded: int | None) -> str:
+    """What the teacher should know if a notebook answers another variant than the one graded; else ""."""
+    found = answered(submission)
     if not found or graded in found:
         return ""
-    answered = " and ".join(sorted(map(_called, found)))
-    return f"this notebook answers {answered}, graded is {_called(graded)}"
+    answers = " and ".join(sorted(map(_called, found)))
+    return f"this notebook answers {answers}, graded is {_called(graded)}"
 
 
 def _variants(call: ast.AST) -> set[int | None]:
