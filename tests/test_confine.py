@@ -193,6 +193,20 @@ def test_libraries_still_import_what_they_need_without_isolation():
 
 
 @linux
+def test_pictures_in_a_function_cost_next_to_nothing():
+    program = """
+import matplotlib.pyplot as plt, time
+def f(x):
+    start = time.process_time()
+    for _ in range(100):
+        plt.savefig("picture.png")
+    plt.gcf().canvas.draw()
+    raise ValueError(time.process_time() - start < 1)"""
+    (reply,) = run(request(program, x=1.0))
+    assert said(reply) == "True"
+
+
+@linux
 @pytest.mark.parametrize("call", ["mount", "pivot_root", "umount2", "uid_map"])
 def test_half_way_isolation_is_none(call):
     """As Ubuntu 24.04 does it: a user namespace is granted, and what is done in it is refused."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import vae_edu
 from vae_edu.__main__ import main
 from vae_edu.engine import files
 from vae_edu.exercises import EXERCISES, LESSONS
@@ -691,3 +693,13 @@ def test_the_command_says_what_it_did(tmp_path, monkeypatch, capsys):
     assert "The marks are in grades.csv, and the pages for the students in grades_feedback/." in said
     assert "ben: the file is no notebook that can be read" in said
     assert "Look at 1 of them before you give the marks" in said
+
+
+def test_a_program_in_the_current_folder_is_not_imported(tmp_path):
+    for name in ("IPython", "argparse", "csv", "numpy", "secrets", "torch", "yaml"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name}.taken', 'w')\nraise ImportError('not mine')")
+    command = [sys.executable, "-m", "vae_edu", "grade", ".", "--out", "grades.csv"]
+    place = {"PYTHONPATH": str(Path(vae_edu.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | place)
+    assert "there is no notebook in" in done.stderr
+    assert not list(tmp_path.glob("*.taken"))

@@ -32,12 +32,18 @@ class Silent(io.TextIOBase):
 
 
 def provide() -> dict[str, Any]:
-    """The names that a program begins with. What needs a compiler or files leaves a function as it is."""
+    """The names that a program begins with. What needs a compiler leaves a function as it is.
+
+    Nobody sees a picture, and painting ten of them takes seconds, so it is left out.
+    """
     import torch
 
     sys.stdout = sys.stderr = Silent()
     for module, name in ((torch, "compile"), (torch.jit, "script")):
         setattr(module, name, unchanged)
+    if agg := sys.modules.get("matplotlib.backends.backend_agg"):
+        for name in ("draw", "print_figure"):
+            setattr(agg.FigureCanvasAgg, name, nothing)
     return {"__name__": "__main__", "display": nothing, "get_ipython": Shell}
 
 
