@@ -247,7 +247,7 @@ def test_odd_invocations_work_or_say_in_a_line_what_is_wrong(place, capsys):
                 else:
                     path.symlink_to("no/such/file")
             elif path.is_dir():
-                path.rmdir()
+                shutil.rmtree(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
     assert not wrong, "\n".join(map(str, wrong))
