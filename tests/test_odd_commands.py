@@ -1,6 +1,7 @@
 """Hundreds of odd invocations of the command line: each works, or says in one line what is wrong with it."""
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
