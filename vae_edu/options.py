@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from vae_edu import __version__
+from vae_edu.grading import ATTEMPTS, FORMATS, LAYOUTS
 
 EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
@@ -88,7 +89,6 @@ GO_ON = "go on with the file --out"
 JSON = "one JSON object instead of a table"
 
 
-FORMATS = ["plain", "canvas", "moodle", "nbgrader"]
 LARGEST = 2**63 - 1  # that PyTorch counts to
 MOST_SAMPLES = 10**7  # of one image, which take minutes
 MOST_RADIUS = 1000.0  # of a grid; 5 holds all of N(0, I)
@@ -369,19 +369,14 @@ class Grade:
     device: str | None = None
 
 
-_LAYOUTS = (
-    "moodle", "canvas", "ilias", "blackboard", "classroom", "github", "nbgrader", "by-lesson", "flat",
-)  # fmt: skip
-
-
 def _add_grade(parser: Parser) -> None:
     add = parser.add_argument
     add("submissions", type=_text, nargs="+", help="folders, archives (.zip, .tar.gz) or notebooks")
     add("--out", type=_text, help="the table to write, a .csv file")
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
-    add("--layout", choices=_LAYOUTS, help="whose names the files have (default: as they look)")
+    add("--layout", choices=LAYOUTS, help="whose names the files have (default: as they look)")
     add("--roster", type=_text, help="a .csv file of the class: id, name, pattern of the files")
-    add("--attempts", choices=("best", "latest"), help="which of several counts (default: best)")
+    add("--attempts", choices=ATTEMPTS, help="which of several counts (default: best)")
     add("--dry-run", action="store_true", help="list which file is taken for whose; mark nothing")
     add("--yes", action="store_true", help="take the files as --dry-run lists them, even if not certain")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from vae_edu.grading.marks import Record
 
-CHOICES = ("best", "latest")
 BEFORE = re.compile(r"^(?:copy|kopie|copie|copia)[ _](?:of|von|de|di)[ _]+", re.I)
 AFTER = re.compile(  # what browsers, Windows and macOS append to a name that is taken
     r"[ _]*\((\d{1,3})\)$"

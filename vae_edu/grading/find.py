@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vae_edu.exercises import LESSONS
-from vae_edu.grading.layouts import LAYOUTS, Who, arrange, lesson_named
+from vae_edu.grading import LAYOUTS
+from vae_edu.grading.layouts import Who, arrange, lesson_named
+from vae_edu.grading.magics import transformer
 from vae_edu.grading.roster import Roster
 from vae_edu.grading.submission import Submission, Unreadable, read
 from vae_edu.grading.unpack import File, Gathered
@@ -99,8 +101,10 @@ def find(
         out: The table; what grade wrote next to it is no submission.
 
     Raises:
-        ValueError: There is nothing to mark, no such layout, or no such roster.
+        ValueError: There is nothing to mark, no such lesson, layout or roster, or IPython is missing.
     """
+    transformer()  # raises now if IPython is missing, and not for every file
+    check_lesson(lesson)
     if layout not in (None, *LAYOUTS):
         raise ValueError(f"there is no layout {layout}: the layouts are {', '.join(LAYOUTS)}.")
     for root in roots:
@@ -135,6 +139,12 @@ def find(
     return finding
 
 
+def check_lesson(lesson: str | None) -> None:
+    """Raise ValueError if there is no lesson of this name."""
+    if lesson not in (None, *LESSONS):
+        raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
+
+
 def _handed_in(parts: tuple[str, ...]) -> bool:
     """Whether a file that is no notebook may be all that a student handed in."""
     name = parts[-1].lower()
@@ -155,7 +165,7 @@ def _read(file: File, lesson: str | None) -> Found:
         with file.path.open("rb") as content:
             one = replace(one, digest=hashlib.file_digest(content, "sha256").hexdigest())
         submission = read(file.path)
-        note = "; ".join(getattr(submission, "notes", []))
+        note = "; ".join(submission.notes)
         held = _lessons(submission)
     except (Unreadable, OSError) as error:
         why = str(error) if isinstance(error, Unreadable) else f"it cannot be opened: {error.strerror}"

@@ -13,11 +13,10 @@ from vae_edu.engine.files import temporary_path
 from vae_edu.engine.progress import progress_bar
 from vae_edu.exercises import LESSONS, variants
 from vae_edu.exercises.cases import Case
-from vae_edu.grading import report, versions
-from vae_edu.grading.attempts import CHOICES, choose
+from vae_edu.grading import ATTEMPTS, report, versions
+from vae_edu.grading.attempts import choose
 from vae_edu.grading.find import Finding, Found, find
 from vae_edu.grading.machine import examine
-from vae_edu.grading.magics import transformer
 from vae_edu.grading.marks import Known, Record, hidden_cases, mark, not_final, unmarkable
 from vae_edu.grading.memory import Memory, NowAndThen
 from vae_edu.grading.names import folders, printable
@@ -72,11 +71,8 @@ def grade(
     """
     if not hasattr(os, "fork"):
         raise ValueError("grading runs on Linux and macOS: on Windows use WSL.")
-    transformer()  # raises now if IPython is missing
-    if lesson not in (None, *LESSONS):
-        raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
-    if attempts not in CHOICES:
-        raise ValueError(f"attempts {attempts}: choose {' or '.join(CHOICES)}.")
+    if attempts not in ATTEMPTS:
+        raise ValueError(f"attempts {attempts}: choose {' or '.join(ATTEMPTS)}.")
     roots = [submissions] if isinstance(submissions, Path) else list(submissions)
     pages = out.with_name(f"{out.stem}_feedback")
     _try_to_write(out, pages)
@@ -150,13 +146,15 @@ class _Class:
             self.write()
 
     def run(self, hidden: list[Path], unconfined: bool) -> None:
-        """Mark what is to be marked, after right answers were."""
+        """Mark what is to be marked, if anything is, after right answers were."""
+        if not self.jobs:
+            return
         needed = {name for record, _ in self.jobs for name in LESSONS[record.lesson]}
         tried = {
             name: hidden_cases(variants.exercise(name, self.variant), self.memory.seed + i)
             for i, name in enumerate(sorted(needed))
         }
-        workers = max(1, min(_processors(), len(self.jobs)))
+        workers = min(_processors(), len(self.jobs))
         sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
         known: Known = {}
         save = NowAndThen(lambda: self.write(quietly=True))
@@ -227,7 +225,7 @@ def _records(found: Found, variant: int | None) -> list[Record]:
     who = found.who
     other = versions.note(found.submission, variant) if found.submission else ""
     note = "; ".join(part for part in (who.note, found.note, who.doubt, other) if part)
-    answer = getattr(found.submission, "answer", "")
+    answer = found.submission.answer if found.submission else ""
     return [
         Record(
             who.student, lesson, found.file, found.digest, note, {}, answer, who.name, who.account, who.folder

@@ -15,15 +15,16 @@ from typing import Any
 
 from vae_edu.engine.files import whole_file
 from vae_edu.exercises import EXERCISES, LESSONS
+from vae_edu.grading.find import check_lesson
 from vae_edu.grading.headings import column
 from vae_edu.grading.marks import Record, hidden_cases, mark
 from vae_edu.grading.pages import title
 from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
+from vae_edu.grading.unpack import ARCHIVE, Gathered
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NEEDED = ["torch", "numpy", "matplotlib", "pillow", "tqdm", "ipython", "nbformat"]
-MOST_UNPACKED = 100 * 2**20  # bytes of a student's .zip
 SETUP = """#!/usr/bin/env bash
 # Gradescope runs this once, as root, when it builds the container.
 set -e
@@ -55,8 +56,7 @@ def write(out: Path, lesson: str | None = None) -> None:
     Raises:
         ValueError: There is no such lesson, or the name does not end in .zip.
     """
-    if lesson not in (None, *LESSONS):
-        raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
+    check_lesson(lesson)
     if out.suffix != ".zip":
         raise ValueError(f"{out} must end in .zip.")
     files = {
@@ -113,50 +113,31 @@ def results_of(folder: Path, lesson: str | None) -> dict[str, Any]:
     Returns:
         The content of Gradescope's results.json.
     """
-    with tempfile.TemporaryDirectory() as unpacked:
-        notes = [note for path in sorted(folder.rglob("*.zip")) if (note := _unpack(path, Path(unpacked)))]
-        found = [path for place in (folder, Path(unpacked)) for path in sorted(place.rglob("*"))]
-        records: dict[str, Record] = {}
-        with Sandbox([folder], unconfined=True) as sandbox:
-            for path in (path for path in found if path.suffix.lower() in (".ipynb", ".py")):
-                if not path.is_file() or path.is_symlink() or any(p.startswith(".") for p in path.parts[-2:]):
-                    continue
-                try:
-                    submission = read(path)
-                except Unreadable as error:
-                    notes.append(f"{path.name}: {error}.")
-                    continue
-                if name := lesson or lesson_of(submission):
-                    record = _marked(submission, name, path, sandbox)
-                    if name in records:
-                        notes.append(f"There are several files for {name}; the best one counts.")
-                    records[name] = max(records.get(name, record), record, key=lambda r: r.points)
-                else:
-                    notes.append(f"{path.name}: there is no exercise of the course in it.")
+    records: dict[str, Record] = {}
+    with tempfile.TemporaryDirectory() as room, Sandbox([folder], unconfined=True) as sandbox:
+        gathered = Gathered([folder], Path(room))
+        archives = [left for left in gathered.left if ARCHIVE.search(left.shown)]
+        notes = [f"{left.shown} {left.why.removeprefix('it ')}." for left in archives]
+        for file in gathered.files:
+            try:
+                submission = read(file.path)
+            except Unreadable as error:
+                notes.append(f"{file.shown}: {error}.")
+                continue
+            if name := lesson or lesson_of(submission):
+                record = _marked(submission, name, file.path, sandbox)
+                if name in records:
+                    notes.append(f"There are several files for {name}; the best one counts.")
+                records[name] = max(records.get(name, record), record, key=lambda r: r.points)
+            else:
+                notes.append(f"{file.shown}: there is no exercise of the course in it.")
     if not records:
         notes.append("No notebook (.ipynb) with exercises of the course was handed in.")
     return _results([records[name] for name in sorted(records)], notes)
 
 
-def _unpack(path: Path, target: Path) -> str | None:
-    """Unpack the notebooks of a .zip file; a sentence says why that is not possible."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wanted = [e for e in archive.infolist() if Path(e.filename).suffix.lower() in (".ipynb", ".py")]
-            if sum(entry.file_size for entry in wanted) > MOST_UNPACKED:
-                return f"{path.name} is too large: hand in the notebook alone."
-            for number, entry in enumerate(wanted):
-                if not Path(entry.filename).name.startswith("."):  # such as those in __MACOSX
-                    folder = target / f"{path.stem}-{number}"
-                    folder.mkdir()
-                    (folder / Path(entry.filename).name).write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        return f"{path.name} cannot be unpacked ({error}): hand in the notebook alone."
-    return None
-
-
 def _marked(submission: Submission, lesson: str, path: Path, sandbox: Sandbox) -> Record:
-    record = Record("", lesson, str(path), answer=getattr(submission, "answer", ""))
+    record = Record("", lesson, str(path), answer=submission.answer)
     seed = secrets.randbelow(2**31)
     tried = {name: hidden_cases(EXERCISES[name], seed) for name in LESSONS[lesson]}
     return replace(record, marks={name: mark(submission, name, tried[name], sandbox) for name in tried})

@@ -10,10 +10,6 @@ from dataclasses import dataclass, replace
 from vae_edu.exercises import LESSONS
 from vae_edu.grading.attempts import original, version
 
-LAYOUTS = (
-    "moodle", "canvas", "ilias", "blackboard", "classroom", "github", "nbgrader", "by-lesson", "flat",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Who:

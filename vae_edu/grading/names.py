@@ -53,7 +53,7 @@ def folders(students: list[str]) -> dict[str, str]:
     taken: set[str] = set()
     chosen: dict[str, str] = {}
     for student in sorted(students):
-        name = base = _folder(student)
+        name = base = folder(student)
         number = 2
         while (key := unicodedata.normalize("NFKD", name).casefold()) in taken:
             name, number = f"{base} ({number})", number + 1
@@ -62,7 +62,8 @@ def folders(students: list[str]) -> dict[str, str]:
     return chosen
 
 
-def _folder(student: str) -> str:
+def folder(student: str) -> str:
+    """The name of a folder that any disk takes for a student, perhaps not for this one alone."""
     name = re.sub(r'[<>:"/\\|?*]', "_", "".join(c if c.isprintable() else "_" for c in student))
     name = name.encode(errors="replace")[:MAX_BYTES].decode(errors="ignore").strip(" .")
     return f"_{name}" if not name or RESERVED.fullmatch(name) else name

@@ -57,12 +57,6 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
-def name_of_folder(student: str) -> str:
-    """A folder for a student whose id may hold what no name of a folder can, such as "a/b"."""
-    name = re.sub(r"[/\\\0]", "_", student)
-    return name if name.strip(".") else f"_{name}"
-
-
 def page(heading: str, body: str, style: str, width: str = "44rem") -> str:
     """A page, which knows by a checksum at its end whether somebody has changed it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_edu.exercises import LESSONS, NUMBERS
-from vae_edu.grading import formats, pages, questions, tables
+from vae_edu.grading import formats, names, pages, questions, tables
 from vae_edu.grading.headings import QUESTION_POINTS, column, question
 from vae_edu.grading.marks import Record
 from vae_edu.grading.pages import text
@@ -126,8 +126,8 @@ def write_feedback(record: Record, folder: Path) -> str | None:
         "<footer>Your functions were tried on other numbers than those of the checks in the lesson.</footer>",
     ]
     content = pages.page(pages.title(record.lesson), "\n".join(parts), PAGE_STYLE)
-    name = record.lesson or pages.name_of_folder(Path(record.file).stem)
-    place = folder / pages.name_of_folder(record.folder or record.student)
+    name = record.lesson or names.folder(Path(record.file).stem)
+    place = folder / (record.folder or names.folder(record.student))
     return pages.write(place / f"{name}.html", content)
 
 
