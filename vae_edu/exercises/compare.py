@@ -42,21 +42,28 @@ def doubled(arguments: dict[str, Any]) -> dict[str, Any]:
     return {key: floats.get(key, value) for key, value in arguments.items()}
 
 
-def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool = True) -> Right:
+def right_answer(
+    exercise: Exercise, arguments: dict[str, Any], gradients: bool = True, share: float = 3e-6
+) -> Right:
     """The right answer and its tolerances.
 
-    Float32 rounds at every step. What that may do is seen from arguments that differ by a little.
+    Float32 rounds at every step. What that may do is seen from arguments that differ by a little, and from what
+    the reference itself gives in float32.
 
     Args:
         exercise: The exercise.
         arguments: Its arguments.
         gradients: Whether the gradients are wanted, too.
+        share: How far a value may always be off, as a share of the largest.
     """
     by, exactly = exercise.gradients if gradients else (), doubled(arguments)
-    plain = answer(exercise.reference, arguments)
+    plain = answer(exercise.reference, arguments, by)
     exact = answer(exercise.reference, exactly, by)
     others = [answer(exercise.reference, _twitched(exactly, seed), by) for seed in (0, 1)]
+    rounded = [plain] + [answer(exercise.reference, _twitched(arguments, seed), by) for seed in (0, 1)]
+    pairs = list(zip(rounded, [exact, *others]))
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
+    rounding = [max(_noise(b.parts[i], [a.parts[i]]) for a, b in pairs) for i in range(len(noise))]
     stable = all(
         moved <= 0.1 * _scale(part) if part.is_floating_point() else moved == 0
         for part, moved in zip(exact.parts, noise)
@@ -64,11 +71,15 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
     margins = {}
     for key, gradient in exact.gradients.items():
         if gradient is not None:
-            moved = _noise(gradient, [g for other in others if (g := other.gradients[key]) is not None])
-            margins[key] = max(1e-5 * _scale(gradient), moved)
+            moved = _noise(gradient, [other.gradients[key] for other in others])
+            lost = max(_noise(b.gradients[key], [a.gradients[key]]) for a, b in pairs)
+            margins[key] = max(1e-5 * _scale(gradient), moved, 8 * lost)
     return Right(
         [part.double() for part in exact.parts],
-        [max(1e-6 * _scale(part), moved / 10) for part, moved in zip(exact.parts, noise)],
+        [
+            max(1e-5, share * _scale(part), moved / 10, 8 * lost)
+            for part, moved, lost in zip(exact.parts, noise, rounding)
+        ],
         [part.dtype for part in plain.parts],
         exact.gradients,
         margins,
@@ -77,6 +88,7 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
 
 
 def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The arguments, each number of them changed by a little that float32 can hold."""
     generator = torch.Generator().manual_seed(seed)
 
     def move(value: Any) -> Any:
@@ -86,16 +98,19 @@ def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
             or bool((value == value.round()).all())
         ):
             return value  # 0s and 1s are exact
-        return value * (1 + TWITCH * (2 * torch.rand(value.shape, generator=generator).to(value) - 1))
+        noise = 2 * torch.rand(value.shape, generator=generator, dtype=torch.float64) - 1
+        return (value.double().cpu() * (1 + TWITCH * noise)).float().to(value)
 
     return {key: move(value) for key, value in arguments.items()}
 
 
-def _noise(value: Tensor, others: list[Tensor]) -> float:
-    if not value.numel():
+def _noise(value: Tensor | None, others: list[Tensor | None]) -> float:
+    if value is None or not value.numel():
         return 0.0
-    moved = [(other.double() - value.double()).abs().nan_to_num(0, 0, 0).max().item() for other in others]
-    return max(moved, default=0.0)
+    moved = [
+        (other.double() - value.double()).abs().nan_to_num(0, 0, 0) for other in others if other is not None
+    ]
+    return max((change.max().item() for change in moved), default=0.0)
 
 
 def _scale(value: Tensor) -> float:
