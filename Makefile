@@ -45,8 +45,8 @@ test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with head
 notebooks: $(READY) ## execute the committed notebooks again, after a change to a lesson or the package
 	@$(BIN)/python notebooks/run.py --inplace
 
-assignments: $(READY) ## build student versions and a course for nbgrader in build/assignments
-	@$(BIN)/python notebooks/assignments.py
+assignments: $(READY) ## build student versions and a course for nbgrader; with VARIANT=17, of other exercises
+	@$(BIN)/python notebooks/assignments.py $(if $(VARIANT),--variant $(VARIANT))
 
 bench: $(VENV)/test ## time training and evaluation beside their matrix products, and measure how both grow
 	$(BIN)/python -m tests.benchmarks

@@ -2,8 +2,11 @@
 
 student/  the lessons without solutions and outputs
 course/   the same lessons as a course for nbgrader, with solutions, hidden tests and points
+
+With --variant SEED (make assignments VARIANT=17) both have other exercises, whose solutions are not public.
 """
 
+import argparse
 import copy
 import re
 import sys
@@ -15,11 +18,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from vae_edu import streams
-from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, variants
+from vae_edu.grading.headings import QUESTION_POINTS
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "assignments"
-QUESTION_POINTS = 2
 ANSWER = "*Your answer to the question:*"
 
 SOLUTION = re.compile(r"^    ### BEGIN SOLUTION\n(.*\S.*)\n    ### END SOLUTION$", re.M | re.S)
@@ -109,7 +112,10 @@ def bare(lesson: NotebookNode) -> NotebookNode:
     """A copy without outputs, tags and fingerprint, whose text does not mention the solutions."""
     lesson = copy.deepcopy(lesson)
     kept = ("kernelspec", "language_info")
+    variant = {k: v for k, v in lesson.metadata.get("vae_edu", {}).items() if k == "variant"}
     lesson.metadata = {key: value for key, value in lesson.metadata.items() if key in kept}
+    if variant:
+        lesson.metadata["vae_edu"] = variant
     for cell in lesson.cells:
         cell.metadata = {}
         if cell.cell_type == "code":
@@ -121,11 +127,12 @@ def bare(lesson: NotebookNode) -> NotebookNode:
 
 
 def student_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> NotebookNode:
-    """The lesson with each solution replaced by an error, which a check reports as not written yet."""
+    """The lesson with an error for each solution, which its check reports, and a cell for the answer."""
     lesson = bare(lesson)
     for name, (i, _) in found.items():
         stub = f'    raise NotImplementedError("exercise {NUMBERS[name]}: {name} is not written yet")'
         lesson.cells[i].source = SOLUTION.sub(stub, lesson.cells[i].source)
+    lesson.cells.append(nbformat.v4.new_markdown_cell(ANSWER, id="reflection"))
     return lesson
 
 
@@ -146,7 +153,7 @@ def course_version(lesson: NotebookNode, found: dict[str, tuple[int, int]]) -> N
         check.source += (
             "\n### BEGIN HIDDEN TESTS\n"
             "from vae_edu import checks\n"
-            f'checks.check("{name}", {name}, graded=True)\n'
+            f"checks.{check.source.removesuffix(')')}, graded=True)\n"
             "### END HIDDEN TESTS"
         )
     for cell in lesson.cells:  # each lesson gets its own folder
@@ -165,8 +172,23 @@ def nbgrader_metadata(
     return {"nbgrader": found | {"grade": grade, "task": False} | ({"points": points} if grade else {})}
 
 
-def build(folder: Path, target: Path) -> list[str]:
+def varied(lesson: NotebookNode, found: dict[str, tuple[int, int]], variant: int) -> NotebookNode:
+    """The lesson with the exercises of a variant, which its metadata and its checks name."""
+    lesson = copy.deepcopy(lesson)
+    lesson.metadata["vae_edu"] = {"variant": variant}
+    for name, (i, j) in found.items():
+        lesson.cells[i].source = variants.cell(name, variant, lesson.cells[i].source)
+        lesson.cells[j].source = f'check("{name}", {name}, variant={variant})'
+    return lesson
+
+
+def build(folder: Path, target: Path, variant: int | None = None) -> list[str]:
     """Build both versions of the lessons in a folder.
+
+    Args:
+        folder: The lessons.
+        target: What is built.
+        variant: The seed of a variant of the exercises. Default: the exercises of the lessons.
 
     Returns:
         A line on each lesson: its exercises and points.
@@ -183,6 +205,8 @@ def build(folder: Path, target: Path) -> list[str]:
     text = "\n".join(cell.source for lesson in lessons.values() for cell in lesson.cells)
     if lost := [old for old in IN_LESSONS_WITHOUT_SOLUTIONS if old not in text]:
         raise ValueError(f"no lesson says {lost[0]!r} anymore: see IN_LESSONS_WITHOUT_SOLUTIONS.")
+    if variant is not None:
+        lessons = {name: varied(lesson, found[name], variant) for name, lesson in lessons.items()}
     course = target / "course"
     names = {path.name for path in course.iterdir() if path.name[0] not in "._"} if course.exists() else set()
     if work := sorted(names - {"nbgrader_config.py", "source"}):
@@ -219,19 +243,34 @@ def write(notebook: NotebookNode, path: Path) -> None:
     path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
-def main() -> int:
+def main(variant: int | None = None) -> int:
     """Build, and say what was built."""
     try:
-        lines = build(FOLDER, BUILD)
+        lines = build(FOLDER, BUILD, variant)
     except (ValueError, OSError) as error:
         print(f"Nothing was built: {error}", file=sys.stderr)
         return 1
     print("\n".join(lines))
     print(f"{BUILD}/student: the lessons without solutions")
     print(f"{BUILD}/course: for nbgrader; copy it to where you teach, and run nbgrader there")
+    print("python -m vae_edu gradescope autograder.zip: for Gradescope")
+    if variant is not None:
+        print(f"These are variant {variant} of the exercises. To mark them:")
+        print(f"  python -m vae_edu grade submissions --out grades.csv --variant {variant}")
     return 0
 
 
+def seed(text: str) -> int:
+    """The seed of a variant, from the command line."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"a variant is a whole number such as 17, not {text!r}")
+    return int(text)
+
+
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--variant", type=seed, metavar="SEED", help="which exercises (default: the lessons' own)"
+    )
     with streams.any_encoding():
-        sys.exit(main())
+        sys.exit(main(parser.parse_args().variant))

@@ -1,27 +1,45 @@
-"""Draw the README's pictures into notebooks/pictures (make pictures)."""
+"""Draw the pictures of README.md and TEACHING.md into notebooks/pictures (make pictures).
 
+The page of feedback is a screenshot of a real one. Without Chromium the one that is there stays.
+"""
+
+import os
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 
 matplotlib.use("agg")
 
+import nbformat
 import torch
+from assignments import ANSWER, SOLUTION
+from PIL import Image, ImageChops
 from torch import Tensor
 
 from vae_edu import active_units, autoencoder, edit, elbo, generate, plots
 from vae_edu.data import Images, load_images, stroke_digits
+from vae_edu.grading.grade import grade
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
 FOLDER = Path(__file__).parent / "pictures"
+WIDTH = 640  # pixels of the page of feedback
+ANNAS = {  # answers to lesson 03: one that deserves a remark, and two wrong ones
+    "bayes_rule": "(log_likelihood + log_prior - log_q).numpy()",
+    "importance_sampling": "(log_likelihood + log_prior - log_q).mean(0)",
+    "effective_samples": "log_w.exp().sum(0) ** 2 / (2 * log_w).exp().sum(0)",
+}
 
 
 def main() -> None:
     train, test = load_images("strokes", n=20_000), load_images("strokes", "test", n=500)
     save("readme.png", reconstructions(train, test))
     save("vae.png", edits(train, test))
+    feedback(FOLDER / "feedback.png")
 
 
 def reconstructions(train: Images, test: Images) -> Mapping[str, Tensor]:
@@ -64,6 +82,33 @@ def save(name: str, rows: Mapping[str, Tensor]) -> None:
     FOLDER.mkdir(exist_ok=True)
     plots.save(plots.image_rows(rows), FOLDER / name, bbox_inches="tight")
     print(f"wrote {FOLDER / name}")
+
+
+def feedback(picture: Path) -> None:
+    """A page as `grade` writes it, of a notebook with one remark, two mistakes and an answer."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not chromium:
+        print(f"there is no Chromium, so {picture} stays as it is")
+        return
+    lesson = nbformat.read(FOLDER.parent / "03_bayes_rule.ipynb", as_version=4)
+    for cell in lesson.cells:
+        for name, answer in ANNAS.items():
+            if f"def {name}(" in cell.source:
+                cell.source = SOLUTION.sub(f"    return {answer}", cell.source)
+    lesson.cells.append(nbformat.v4.new_markdown_cell(f"{ANSWER} The logarithm is concave."))
+    with TemporaryDirectory() as room:
+        notebook, whole = Path(room) / "anna.ipynb", Path(room) / "whole.png"
+        nbformat.write(lesson, notebook)
+        grade(notebook, Path(room) / "grades.csv", seed=0, unconfined=True)
+        page = Path(room) / "grades_feedback" / "anna" / "03_bayes_rule.html"
+        size = f"--window-size={WIDTH},2000"
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", size, f"--screenshot={whole}"]
+        subprocess.run([chromium, *options, page.as_uri()], check=True, capture_output=True)
+        image = Image.open(whole).convert("RGB")
+        *_, bottom = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
+        image.crop((0, 0, WIDTH, bottom + 32)).save(picture)
+    print(f"wrote {picture}")
 
 
 if __name__ == "__main__":

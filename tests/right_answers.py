@@ -23,11 +23,6 @@ def sequential(W, b, u):
     return x
 
 
-def on_cpu(function, *tensors):
-    """What a function of NumPy arrays gives, as a tensor on the device of the first argument."""
-    return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
-
-
 def by_index(x):
     answer = torch.zeros_like(x)
     for t in range(1, x.shape[1]):
@@ -43,6 +38,11 @@ def in_loops(W, b, u):
             if u[i, t] < 1 / (1 + torch.exp(-logit)):
                 x[i, t] = 1
     return x
+
+
+def on_cpu(function, *tensors):
+    """What a function of NumPy arrays gives, as a tensor on the device of the first argument."""
+    return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
 RIGHT = {

@@ -90,7 +90,8 @@ def test_a_student_gets_the_lesson_without_solutions_and_outputs(built, name):
     student = read(built / "student" / f"{name}.ipynb")
     nbformat.validate(student)
     assert set(student.metadata) == {"kernelspec", "language_info"}
-    assert [cell.id for cell in student.cells] == [cell.id for cell in lesson(name).cells]
+    assert [cell.id for cell in student.cells] == [*(cell.id for cell in lesson(name).cells), "reflection"]
+    assert (student.cells[-1].cell_type, student.cells[-1].source) == ("markdown", assignments.ANSWER)
     for cell in student.cells:
         assert cell.metadata == {}
         assert not cell.get("outputs")
@@ -329,8 +330,12 @@ def test_the_marks_of_grade_go_into_nbgraders_gradebook(classroom, tmp_path, mon
     Path("in/cleo.ipynb").write_text(text, encoding="utf-8")
     Path("in/dora.ipynb").write_text(text.replace("(x_hat - x).square()", "(x_hat - x)"), encoding="utf-8")
     assert main(["grade", "in", "--out", "grades.csv"]) == 0
-    assert main(["gradebook", "grades.csv", "gradebook.db"]) == 0
-    assert capsys.readouterr().out.endswith("10 marks are in gradebook.db.\n")
+    capsys.readouterr()
+    assert main(["gradebook", "grades.csv", "gradebook.db"]) == 2
+    assert "does not know cleo; dora. Nothing was written. Correct" in capsys.readouterr().err
+    assert main(["gradebook", "grades.csv", "gradebook.db", "--add-students"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("10 marks are in gradebook.db.\n", "")
     with Gradebook("sqlite:///gradebook.db") as book:
         found = {name: book.find_submission("01_autoencoder", name) for name in ("cleo", "dora")}
         assert {name: (s.score, s.max_score) for name, s in found.items()} == {
@@ -351,9 +356,9 @@ TABLE = ",".join(["student_id", "01_autoencoder", *COLUMNS]) + "\nanna,10,2,2,2,
         (TABLE, "empty.db", "the gradebook has no assignment 01_autoencoder"),
         ("student_id,01_autoencoder\nanna,3\n", "gradebook.db", "has no column 1.1 l2_loss"),
         (
-            "student_id,01_autoencoder,1.1 l2_loss\nanna,3,two\n",
+            "student_id,01_autoencoder,1.1 l2_loss\nanna,3,2\n",
             "gradebook.db",
-            "'two' is no number of points",
+            "has no column 1.2 linear_sigmoid_encoder",
         ),
     ],
 )

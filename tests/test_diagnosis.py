@@ -406,3 +406,92 @@ def test_a_fault_of_the_diagnosis_leaves_the_mark(monkeypatch):
     assert problem("l2_loss", lambda x_hat, x: x_hat).startswith(
         "its values are not the right ones; x_hat and x"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        (
+            "standard_error",
+            lambda log_p: log_p.std() / 1000**0.5,
+            "it has the number 1000 in the place of B",
+        ),
+        (
+            "monte_carlo",
+            lambda log_likelihood: log_likelihood.logsumexp(0) - math.log(100),
+            "it has the number 100 in the place of K",
+        ),
+        (
+            "gaussian_log_likelihood",
+            lambda x, mu, logvar: (
+                -0.5 * (logvar + (x - mu) ** 2 / logvar.exp()).sum((1, 2, 3))
+                - 784 * 0.5 * math.log(2 * math.pi)
+            ),
+            "it has the number 784 in the place of the number of pixels",
+        ),
+        (
+            "gaussian_log_likelihood",
+            lambda x, mu, logvar: (
+                ((-0.5 * (x - mu) ** 2 / logvar.exp()).exp() / (2 * math.pi * logvar.exp()).sqrt() + 1e-8)
+                .log()
+                .sum((1, 2, 3))
+            ),
+            "it is right for many values, but not for all",
+        ),
+        (
+            "integral_on_grid",
+            lambda log_joint, step: log_joint.logsumexp((0, 1)) + 2 * math.log(12 / (len(log_joint) - 1)),
+            "step makes no difference to it",
+        ),
+        (
+            "gaussian_log_likelihood",
+            lambda x, mu, logvar: -0.5 * (logvar.log() + (x - mu) ** 2).sum((1, 2, 3)),
+            "(nan): look for the logarithm or the root of a negative number",
+        ),
+        (
+            "pca_reconstruction",
+            lambda x, mean, V: torch.nn.functional.dropout((x - mean) @ V) @ V.T + mean,
+            "something in it is random",
+        ),
+    ],
+)
+def test_numbers_written_down_and_odd_values_are_named(name, function, message):
+    assert message in problem(name, function)
+
+
+def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_the_arguments():
+    def crossed(x):
+        return torch.cat([0, x[:, :-1]], dim=1)
+
+    assert "in its line “return torch.cat([0, x[:, :-1]], dim=1)”" in problem("shift", crossed)
+    assert "keep the arguments" not in problem("shift", crossed)
+    assert "keep the arguments x" in problem("shift", lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        (
+            "kl_per_dimension",
+            lambda mu, logvar: (mu.square() + logvar.exp() - 1 - logvar).mean(0).div(2).clamp(min=0.1),
+            "cut off below 0.1",
+        ),
+        (
+            "negative_iwae_bound",
+            lambda log_likelihood, log_prior, log_q: (
+                math.log(50) - (log_likelihood + log_prior - log_q).logsumexp(0)
+            ),
+            "the number 50 in the place of K",
+        ),
+        (
+            "mutual_information_gap",
+            lambda information, entropy: (
+                (information.topk(2).values[:, :1] - information.topk(2).values[:, 1:]) / entropy
+            ),
+            "PyTorch makes (n, n) of them",
+        ),
+        ("kl_per_dimension", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
+    ],
+)
+def test_cut_off_values_fixed_sizes_and_shapes_that_do_not_go_together(name, function, message):
+    assert message in problem(name, function)

@@ -1,9 +1,14 @@
-"""The command line: python -m vae_edu train | generate | edit | evaluate | reproduce | grade | gradebook."""
+"""The command line: python -m vae_edu train | evaluate | grade …; --help lists the commands."""
 
 import os  # what takes longer to import is imported later, by functions: Ctrl-C may hit an import
-import signal
 import sys
-from collections.abc import Sequence
+
+PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if __name__ == "__main__" and sys.path[0] == os.getcwd() != PROJECT:
+    del sys.path[0]  # python -m imports from the current folder, where a student's torch.py may lie
+
+import signal  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 
 LESS_MEMORY = {
     "train": "lower --hidden, --latent-dim or --batch-size, or --n, or read from files with --mapped.",

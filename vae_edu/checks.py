@@ -8,7 +8,7 @@ from typing import Any
 
 from vae_edu.engine.arguments import switched_on
 from vae_edu.engine.files import cache_folder, whole_file
-from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, variants
 from vae_edu.exercises.answers import answer
 from vae_edu.exercises.cases import Case, cases
 from vae_edu.exercises.diagnosis import Verdict, diagnose
@@ -16,7 +16,9 @@ from vae_edu.exercises.diagnosis import Verdict, diagnose
 _results: dict[str, bool] = {}  # the last check of each exercise since Python started
 
 
-def check(name: str, function: Callable[..., Any], graded: bool | None = None) -> None:
+def check(
+    name: str, function: Callable[..., Any], graded: bool | None = None, variant: int | None = None
+) -> None:
     """Run a learner's function on many batches and print "name: correct" and a remark, or its mistake.
 
     Args:
@@ -24,12 +26,13 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
         function: The learner's function.
         graded: Whether to raise the mistake instead of printing it. Default: whether the environment
             variable VAE_EDU_GRADED is set and not 0.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
 
     Raises:
-        ValueError: There is no exercise of this name.
+        ValueError: There is no exercise of this name, or no such variant.
         AssertionError: The function is wrong, and ``graded`` is true.
     """
-    wrong, remark = _verdict(name, function)
+    wrong, remark = _verdict(name, function, variant)
     _results[name] = wrong is None
     _remember()
     if wrong and (switched_on("VAE_EDU_GRADED") if graded is None else graded):
@@ -38,31 +41,30 @@ def check(name: str, function: Callable[..., Any], graded: bool | None = None) -
     print(f"{name}: {said}" + (f" {remark[0].upper()}{remark[1:]}." if remark else ""))
 
 
-def problem(name: str, function: Callable[..., Any]) -> str | None:
+def problem(name: str, function: Callable[..., Any], variant: int | None = None) -> str | None:
     """What is wrong with a learner's function, in words; None if it is right.
 
     Args:
         name: The exercise.
         function: The learner's function.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
 
     Raises:
-        ValueError: There is no exercise of this name.
+        ValueError: There is no exercise of this name, or no such variant.
     """
-    return _verdict(name, function).mistake
+    return _verdict(name, function, variant).mistake
 
 
-def _verdict(name: str, function: Callable[..., Any]) -> Verdict:
-    if name not in EXERCISES:
-        raise ValueError(f"no exercise {name!r}: the exercises are {', '.join(EXERCISES)}.")
-    exercise, tried = EXERCISES[name], _cases(name)
+def _verdict(name: str, function: Callable[..., Any], variant: int | None) -> Verdict:
+    exercise, tried = variants.exercise(name, variant), _cases(name, variant)
     answers = [answer(function, case.arguments, exercise.gradients) for case in tried]
     return diagnose(exercise, tried, answers)
 
 
 @cache
-def _cases(name: str) -> list[Case]:
+def _cases(name: str, variant: int | None) -> list[Case]:
     """The cases of an exercise, which are the same for every check."""
-    return cases(EXERCISES[name])
+    return cases(variants.exercise(name, variant))
 
 
 def report() -> None:

@@ -33,7 +33,17 @@ from vae_edu.engine.randomness import random_stream
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
-from vae_edu.options import Edit, Evaluate, Generate, Grade, Gradebook, Reproduce, Train, parsed_again
+from vae_edu.options import (
+    Edit,
+    Evaluate,
+    Generate,
+    Grade,
+    Gradebook,
+    Gradescope,
+    Reproduce,
+    Train,
+    parsed_again,
+)
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE, WIDTHS
@@ -207,18 +217,37 @@ def reproduce(options: Reproduce) -> int:
 
 
 def grade(options: Grade) -> int:
-    """Mark a folder of notebooks, and print what became of them."""
-    from vae_edu.grading import grade
+    """Mark students' notebooks, and print what became of them."""
+    from vae_edu.grading.grade import grade as grade_all
+    from vae_edu.grading.grade import say_all
 
+    paths = [Path(path) for path in options.submissions]
+    roster = Path(options.roster) if options.roster else None
+    if options.dry_run:
+        return _plan(options, paths, roster)
+    if options.out is None:
+        return _check_saved(options, paths)
     out = Path(options.out)
     if out.suffix != ".csv":
         raise ValueError(f"--out {out} must end in .csv.")
-    records, isolated = grade.grade(Path(options.submissions), out, options.lesson, options.seed)
+    records, isolated = grade_all(
+        paths,
+        out,
+        options.lesson,
+        options.seed,
+        layout=options.layout,
+        roster=roster,
+        attempts=options.attempts,
+        certain=options.yes,
+        unconfined=options.unconfined,
+        format=options.format,
+        variant=options.variant,
+        say=print,
+    )
     flagged = sum(any(mark.flags for mark in record.marks.values()) for record in records)
-    print(f"{len(records)} notebooks: {out}, and {out.stem}_feedback/ for the students.")
-    for record in records:
-        if record.note:
-            print(f"{record.student}: {record.note} ({record.file}).")
+    print(f"The marks are in {out}, and the pages for the students in {out.stem}_feedback/.")
+    print(f"{out.stem}_questions.html holds their answers to the questions: fill in the question columns.")
+    say_all([f"{r.student}: {r.note}{f' ({r.file})' if r.file else ''}." for r in records if r.note], print)
     if flagged:
         print(f"Look at {flagged} of them before you give the marks: the column flags says why.")
     if not isolated:
@@ -227,11 +256,46 @@ def grade(options: Grade) -> int:
     return 0
 
 
+def _plan(options: Grade, paths: list[Path], roster: Path | None) -> int:
+    """Print which file is taken for whose; mark nothing."""
+    from tempfile import TemporaryDirectory
+
+    from vae_edu.grading.find import find
+    from vae_edu.grading.grade import listing
+
+    out = Path(options.out) if options.out else None
+    with TemporaryDirectory(prefix="vae_edu-", ignore_cleanup_errors=True) as room:
+        finding = find(paths, Path(room), options.layout, roster, options.lesson, out)
+    print("\n".join(listing(finding)))
+    return 0
+
+
+def _check_saved(options: Grade, paths: list[Path]) -> int:
+    """Print what single notebooks would get."""
+    from vae_edu.grading.saved import check_saved
+
+    if folder := next((path for path in paths if path.is_dir()), None):
+        raise ValueError(f"{folder} is a folder: add --out grades.csv for the table.")
+    for line in check_saved(paths, options.lesson, options.variant):
+        print(line)
+    return 0
+
+
 def gradebook(options: Gradebook) -> int:
     """Write a table of marks into nbgrader's gradebook."""
     from vae_edu.grading.gradebook import write
 
-    print(f"{write(Path(options.table), Path(options.gradebook))} marks are in {options.gradebook}.")
+    count = write(Path(options.table), Path(options.gradebook), options.add_students)
+    print(f"{count} marks are in {options.gradebook}.")
+    return 0
+
+
+def gradescope(options: Gradescope) -> int:
+    """Write an autograder for Gradescope."""
+    from vae_edu.grading.gradescope import write
+
+    write(Path(options.out), options.lesson)
+    print(f"{options.out}: upload it as the autograder of a programming assignment of Gradescope.")
     return 0
 
 

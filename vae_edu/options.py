@@ -46,16 +46,35 @@ step; -log p(x) with 5000 samples. The paper's schedule of the learning rate
 takes 3280 epochs; a shorter training stops on the way. On a CPU the measurement
 takes longer than three minutes of training; --n and --samples shorten it.
 With --out, Ctrl-C keeps the file, and the same command with --resume goes on."""
-GRADE = """SUBMISSIONS is a folder of notebooks, one a student, or the submitted/ folder of
-nbgrader. It writes grades.csv, grades_feedback/ with a page for every student
-and lesson, and grades.json, so that the next run marks only what has changed.
+GRADE = """SUBMISSIONS are a folder of notebooks, the zip or unpacked folder of Moodle, Canvas,
+ILIAS, Blackboard, Google or GitHub Classroom, or the submitted/ folder of nbgrader.
+It writes grades.csv, grades_questions.html with the answers to the questions,
+grades_feedback/ with a page for every student and lesson, and grades.json, so that
+the next run marks only what has changed. A table that you have changed is kept as
+grades.before-1.csv.
+
+If it is not certain whose a file is, nothing is marked: --dry-run lists what is
+taken for whose. A roster is a table with the columns id and name, and perhaps
+pattern, such as *4711*; the class lists of most platforms work as they are.
+
 The column "flags" says where to look before giving the marks: at solutions that
-call, copy or read the package's own function. Students' code runs in separate
-processes, without a network and with nothing to write to, if the system allows
-that (Linux does)."""
-GRADEBOOK = """write the marks of a table that grade made, perhaps after changes of yours, into
-nbgrader's gradebook, as manual scores. nbgrader must know the assignments: run
-its generate_assignment first."""
+call, copy or import the package's own function, and at those that need what this
+machine lacks. First, right answers are marked; if they fail, nobody is.
+
+Students' code runs in processes that see no network and no file but Python's own.
+Where the system does not allow that (macOS, some containers), nothing is marked
+unless --unconfined is given: then a student's code can read what you can read.
+
+With notebooks and without --out, it prints what each would get: a student's own
+check of the saved file."""
+GRADEBOOK = """It writes the marks of a table that grade made, perhaps after changes of yours, into
+nbgrader's gradebook, as manual scores, and those of the questions. nbgrader must
+know the assignments: run its generate_assignment first. Totals must add up, or be
+empty. If one row is wrong, nothing is written, and the error lists the first ones."""
+GRADESCOPE = """Upload the file as the autograder of a programming assignment, and choose a base
+image with Python 3.11 or newer. Students hand in their notebook under any name.
+The points are those of the exercises: mark the answer to the question by hand.
+It marks the lessons' own exercises, not a variant."""
 DATA = (
     "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, "
     "or one .npz or .npy file"
@@ -69,6 +88,7 @@ GO_ON = "go on with the file --out"
 JSON = "one JSON object instead of a table"
 
 
+FORMATS = ["plain", "canvas", "moodle", "nbgrader"]
 LARGEST = 2**63 - 1  # that PyTorch counts to
 MOST_SAMPLES = 10**7  # of one image, which take minutes
 MOST_RADIUS = 1000.0  # of a grid; 5 holds all of N(0, I)
@@ -146,6 +166,7 @@ def _parser() -> Parser:
     _add_reproduce(command("reproduce", "train and measure a row of a published table", REPRODUCE))
     _add_grade(command("grade", "mark a folder of students' notebooks", GRADE))
     _add_gradebook(command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK))
+    _add_gradescope(command("gradescope", "write an autograder for Gradescope", GRADESCOPE))
     return parser
 
 
@@ -333,19 +354,40 @@ def _add_reproduce(parser: Parser) -> None:
 class Grade:
     """What `grade` takes; its --help explains each."""
 
-    submissions: str
-    out: str
+    submissions: list[str]
+    out: str | None = None
     lesson: str | None = None
+    layout: str | None = None
+    roster: str | None = None
+    attempts: str = "best"
+    dry_run: bool = False
+    yes: bool = False
     seed: int | None = None
+    unconfined: bool = False
+    format: str = "plain"
+    variant: int | None = None
     device: str | None = None
+
+
+_LAYOUTS = (
+    "moodle", "canvas", "ilias", "blackboard", "classroom", "github", "nbgrader", "by-lesson", "flat",
+)  # fmt: skip
 
 
 def _add_grade(parser: Parser) -> None:
     add = parser.add_argument
-    add("submissions", type=_text, help="the folder")
-    add("--out", type=_text, required=True, help="the table to write, a .csv file")
+    add("submissions", type=_text, nargs="+", help="folders, archives (.zip, .tar.gz) or notebooks")
+    add("--out", type=_text, help="the table to write, a .csv file")
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
+    add("--layout", choices=_LAYOUTS, help="whose names the files have (default: as they look)")
+    add("--roster", type=_text, help="a .csv file of the class: id, name, pattern of the files")
+    add("--attempts", choices=("best", "latest"), help="which of several counts (default: best)")
+    add("--dry-run", action="store_true", help="list which file is taken for whose; mark nothing")
+    add("--yes", action="store_true", help="take the files as --dry-run lists them, even if not certain")
     add("--seed", type=_seed, help="of the numbers to try (default: drawn once, and kept)")
+    add("--unconfined", action="store_true", help="run students' code even if it could read your files")
+    add("--format", choices=FORMATS, help="columns for another program, in a second table (default: plain)")
+    add("--variant", type=_seed, metavar="SEED", help="the class's variant of the exercises, if it has one")
 
 
 @dataclass(frozen=True)
@@ -354,17 +396,34 @@ class Gradebook:
 
     table: str
     gradebook: str
+    add_students: bool = False
     device: str | None = None
 
 
 def _add_gradebook(parser: Parser) -> None:
-    parser.add_argument("table", type=_text, help="a .csv file of grade")
-    parser.add_argument("gradebook", type=_text, help="nbgrader's gradebook.db")
+    add = parser.add_argument
+    add("table", type=_text, help="a .csv file of grade")
+    add("gradebook", type=_text, help="nbgrader's gradebook.db")
+    add("--add-students", action="store_true", help="add students that the gradebook does not know")
 
 
-OPTIONS = {
-    kind.__name__.lower(): kind for kind in (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook)
-}
+@dataclass(frozen=True)
+class Gradescope:
+    """What `gradescope` takes; its --help explains each."""
+
+    out: str
+    lesson: str | None = None
+    device: str | None = None
+
+
+def _add_gradescope(parser: Parser) -> None:
+    add = parser.add_argument
+    add("out", type=_text, help="the .zip file to write")
+    add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
+
+
+KINDS = (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook, Gradescope)
+OPTIONS = {kind.__name__.lower(): kind for kind in KINDS}
 
 
 def _add_data(parser: Parser, default: str) -> None:

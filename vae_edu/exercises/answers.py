@@ -1,5 +1,7 @@
 """What a function answers to chosen arguments, as plain tensors, and its side effects."""
 
+import linecache
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,18 +60,28 @@ def answer(function: Callable[..., Any], arguments: dict[str, Any], gradients: S
         open_yet = (
             isinstance(error, NotImplementedError) and "Could not run" not in text
         )  # which is PyTorch's
-        return Answer(problem=("unwritten", "") if open_yet else ("raised", text))
+        return Answer(problem=("unwritten", "") if open_yet else ("raised", text + _line(function, error)))
     return Answer(
         parts, devices, gradients=_gradients(function, arguments, gradients), form=form, renamed=renamed
     )
 
 
 def said(error: BaseException) -> str:
-    """An error in words, even if it cannot be printed."""
+    """An error in words, in one line, even if it cannot be printed."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:250].rstrip(".")
     except Exception:
         return type(error).__name__
+
+
+def _line(function: Callable[..., Any], error: BaseException) -> str:
+    """The line of the function's own code in which an error came up, if it can be read."""
+    code = getattr(function, "__code__", None)
+    for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_code is code:
+            line = linecache.getline(code.co_filename, number).strip()
+            return f", in its line “{line[:100]}”" if line else ""
+    return ""
 
 
 def _equal(a: Any, b: Any) -> bool:

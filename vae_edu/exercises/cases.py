@@ -85,6 +85,8 @@ def cases(
     found.append(replace(first, kind="again"))
     for key, value in first.arguments.items():
         other = next((each[key] for each in others if _goes_with(each[key], value)), value)
+        if other is value and isinstance(value, float):
+            other = 0.9 * value
         if other is not value:
             vary("other", {key: other})
     found += _rest(exercise, first, others[0])

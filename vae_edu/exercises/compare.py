@@ -63,7 +63,10 @@ def right_answer(
     rounded = [plain] + [answer(exercise.reference, _twitched(arguments, seed), by) for seed in (0, 1)]
     pairs = list(zip(rounded, [exact, *others]))
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
-    rounding = [max(_noise(b.parts[i], [a.parts[i]]) for a, b in pairs) for i in range(len(noise))]
+    rounding = [
+        min(8 * max(_noise(b.parts[i], [a.parts[i]]) for a, b in pairs), 1e-3 * _scale(part))
+        for i, part in enumerate(exact.parts)
+    ]
     stable = all(
         moved <= 0.1 * _scale(part) if part.is_floating_point() else moved == 0
         for part, moved in zip(exact.parts, noise)
@@ -77,7 +80,7 @@ def right_answer(
     return Right(
         [part.double() for part in exact.parts],
         [
-            max(1e-5, share * _scale(part), moved / 10, 8 * lost)
+            max(1e-5, share * _scale(part), moved / 10, lost)
             for part, moved, lost in zip(exact.parts, noise, rounding)
         ],
         [part.dtype for part in plain.parts],
@@ -148,6 +151,19 @@ def alike(given: Answer, other: Answer, right: Right) -> bool:
         fits(a, b, max(1e-6 * _scale(b), min(slack, 1e-3 * _scale(b))))
         for a, b in zip(given.parts, other.parts)
     )
+
+
+def nearer(given: Answer, other: Answer, right: Right) -> bool:
+    """Whether an answer is far nearer to another one than to the right one, so that rounding sets them apart."""
+    if given.problem or other.problem or [p.shape for p in other.parts] != [p.shape for p in given.parts]:
+        return False
+    if [part.shape for part in given.parts] != [part.shape for part in right.parts]:
+        return False
+    off, error = (
+        max(((a.double() - b.double()).abs().max().item() for a, b in zip(given.parts, parts)), default=0.0)
+        for parts in (other.parts, right.parts)
+    )
+    return off <= 1e-4 * error and error < torch.inf
 
 
 def fitted(given: Answer, right: Right) -> Answer:

@@ -1,6 +1,7 @@
 """What is wrong with answers to an exercise: a sentence that helps and does not give the solution."""
 
 import itertools
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from vae_edu.exercises.answers import Answer, answer
 from vae_edu.exercises.cases import Case
-from vae_edu.exercises.compare import alike, fits, fitted, same
+from vae_edu.exercises.compare import alike, fits, fitted, nearer, same
 from vae_edu.exercises.exercise import Exercise
 from vae_edu.exercises.probes import (
     by_part,
@@ -23,7 +24,7 @@ from vae_edu.exercises.probes import (
     rows,
     some_batches,
 )
-from vae_edu.exercises.relations import relation
+from vae_edu.exercises.relations import cut_off, relation
 from vae_edu.exercises.wording import Tried, example, listed, shapes
 
 KINDS = {
@@ -34,6 +35,7 @@ KINDS = {
     "cuda": "it is right on the CPU, but not on the GPU",
 }
 WHERE = {"random": "", "small": "for a single image ", "few": "for two images "}
+SIGNATURE = re.compile("(missing|takes|unexpected) .*argument")  # Python's words for other parameters
 NAMED = ["first", "second", "third", "fourth"]
 
 
@@ -104,9 +106,12 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
     """What can be said of a mistake that no catalogue knows."""
     if any([p.shape for p in given.parts] != [p.shape for p in case.right.parts] for case, given in random):
         return probe(random, exercise) or _shape(random, exercise)
-    if some := some_batches(random, wrong):
+    if some := cut_off(random, exercise) or some_batches(random, wrong):
         return some
-    if not all(part.isfinite().all() for tried in random for part in tried.given.parts):
+    parts = [part for tried in random for part in tried.given.parts]
+    if any(part.isnan().any() for part in parts) and not any(part.isinf().any() for part in parts):
+        return "it returns values that are not finite (nan): look for the logarithm or the root of a negative number, or for 0/0"
+    if not all(part.isfinite().all() for part in parts):
         return "it returns values that are not finite: look for exp of a large number, log of 0, or a division by 0"
     if len(random[0].case.right.parts) > 1:
         good, alone = by_part(random)
@@ -140,16 +145,21 @@ def _terms(exercise: Exercise, random: list[Tried]) -> tuple[str, ...]:
 def _problem(what: str, detail: str, case: Case, exercise: Exercise) -> str:
     where = WHERE.get(case.kind, f"for {case.kind} inputs ")
     names = listed(list(case.arguments))
+    sizes = f" ({shapes(exercise, case)})" if detail.startswith("RuntimeError") else ""
     return (
         where
         + {
             "unwritten": "it is not written yet",
-            "raised": f"it raised {detail[:300]}; {exercise.shapes}",
+            "raised": f"it raised {detail[:400]}; {exercise.shapes}{sizes}",
             "changed": f"it changes its input {detail} in place; work on a new tensor",
             "nothing": "it returns None; end it with return",
             "type": f"it returns {detail[:200]}; {exercise.shapes}",
         }.get(what, "it gives no answer")
-        + (f"; keep the arguments {names}" if "argument" in detail else "")
+        + (
+            f"; keep the arguments {names}"
+            if SIGNATURE.search(detail) and "in its line" not in detail
+            else ""
+        )
     )
 
 
@@ -162,23 +172,26 @@ def _varies(every: list[Tried]) -> str | None:
             noise = [name for name in every[0].case.arguments if name in ("eps", "u")]
             if noise:
                 return f"it draws its own random numbers; use the ones that it is given, {listed(noise)}"
-            return "its answer changes from call to call; it must depend on its arguments alone"
+            return (
+                "its answer changes from call to call: something in it is random (randn, dropout, a new layer); "
+                "it must depend on its arguments alone"
+            )
     return None
 
 
-def _known(exercise: Exercise, every: list[Tried], wrong: list[Tried]) -> str | None:
-    """The hint of a known mistake that gives the same answers, and is wrong where they are."""
+def _known(exercise: Exercise, every: list[Tried], wrong: list[Tried], roughly: bool = False) -> str | None:
+    """The hint of a known mistake that gives the same answers, or almost the same; and is wrong where they are."""
     random = [tried for tried in every if tried.case.kind == "random"]
     plain = any(tried.case.kind == "random" for tried in wrong)
     compared = random if plain else [tried for tried in every if tried.case.counted]
     for mistake, hint in exercise.mistakes:
         for case, given in compared:
             made = fitted(answer(mistake, case.arguments), case.right)
-            if not alike(given, made, case.right):
+            if not alike(given, made, case.right) and not (roughly and nearer(given, made, case.right)):
                 break
         else:
             return hint
-    return None
+    return None if roughly else _known(exercise, every, wrong, roughly=True)
 
 
 def _special(case: Case, given: Answer) -> str:
@@ -256,8 +269,17 @@ def _shape(random: list[Tried], exercise: Exercise) -> str | None:
             return f"it returns {many}, not {wanted}; {exercise.shapes}"
         for i, (a, b) in enumerate(zip(given.parts, right)):
             if a.shape != b.shape:
-                hint = _reshaped(random, i) or exercise.shapes
+                hint = _spread(random, i) or _reshaped(random, i) or exercise.shapes
                 return f"it returns the shape {(*a.shape,)}, not {(*b.shape,)} ({shapes(exercise, case)}); {hint}"
+    return None
+
+
+def _spread(random: list[Tried], i: int) -> str | None:
+    """(n, n) for (n,): what (n, 1) and (n,) make together."""
+    if all(case.right.parts[i].dim() == 1 for case, _ in random) and all(
+        given.parts[i].shape == 2 * case.right.parts[i].shape for case, given in random
+    ):
+        return "something of the shape (n, 1) meets something of the shape (n,), and PyTorch makes (n, n) of them: look for keepdim or None"
     return None
 
 

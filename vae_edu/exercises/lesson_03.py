@@ -88,7 +88,7 @@ EXERCISES = {
              "it subtracts p(x) outside the log domain; there it divides"),
             (lambda log_joint, step: (log_joint + log_joint.logsumexp((0, 1)) + 2 * math.log(step)).exp(),
              "log p(x) is added; subtract it"),
-            (lambda log_joint, step: 1 / posterior(log_joint, step),
+            (lambda log_joint, step: (log_joint.logsumexp((0, 1)) + 2 * math.log(step) - log_joint).exp(),
              "it is upside down: p(x, z) over p(x)"),
             (lambda log_joint, step: log_joint.softmax(0) / step**2,
              "it normalizes each column of the grid; normalize over both"),
@@ -129,6 +129,10 @@ EXERCISES = {
              "log_joint is halved (a temperature); take it as it is"),
             (lambda log_joint, step: posterior(2 * log_joint, step),
              "log_joint is doubled (a temperature); take it as it is"),
+            (lambda log_joint, step: log_joint.logsumexp((0, 1)) + 2 * math.log(step),
+             "this is log p(x); go on and divide p(x, z) by p(x)"),
+            (lambda log_joint, step: log_joint.flatten(0, 1).softmax(0).sum(0) * log_joint.flatten(0, 1).logsumexp(0).exp() * step**2,
+             "this is p(x); divide p(x, z) by it"),
         ],
         extreme=(
             lambda log_joint, step: {"log_joint": 20 * (log_joint - log_joint.amax((0, 1)))},
@@ -404,6 +408,8 @@ EXERCISES = {
              "it takes the variance of the logarithms; give (Σ w)² / Σ w² of the weights themselves"),
             (lambda log_w: len(log_w) / (1 + log_w.exp().var(0)),
              "it takes the variance of the weights without scaling them; give (Σ w)² / Σ w²"),
+            (lambda log_w: log_w.logsumexp(0) ** 2 / (2 * log_w).logsumexp(0),
+             "it squares and divides the logarithms; a square is twice a logarithm, a quotient their difference"),
         ],
         extreme=(
             lambda log_w: {"log_w": 10 * (log_w - log_w.amax(0))},

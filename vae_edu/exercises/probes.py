@@ -24,10 +24,9 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     "|{}|": abs,
     "1 − {}": lambda v: 1 - v,
     "1 / {}": lambda v: 1 / v,
-    "{} + 1": lambda v: v + 1,
-    "{} − 1": lambda v: v - 1,
     "{} / 255": lambda v: v / 255,
 }
+STEPS: dict[str, Callable[[Any], Any]] = {"{} + 1": lambda v: v + 1, "{} − 1": lambda v: v - 1}
 TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
     "exp({})": torch.exp,
     "exp(½ · {})": lambda v: (v / 2).exp(),
@@ -146,7 +145,7 @@ def _swapped(a: str, b: str, arguments: Arguments) -> Arguments:
 
 def _replaced(first: Arguments) -> Iterator[tuple[str, Callable[[Arguments], Arguments]]]:
     for name, value in first.items():
-        known = NUMBERS | (TENSORS if isinstance(value, Tensor) else {})
+        known = NUMBERS | (TENSORS if isinstance(value, Tensor) else STEPS)
         for form, function in known.items():
             text = f"it takes {form.format(name)} where {name} belongs"
             yield text, partial(_changed, name, function)
@@ -169,7 +168,10 @@ def ignored(every: list[Tried]) -> str | None:
     if not names:
         return None
     if len(names) > 1 and len(names) == len(base.case.arguments):
-        return "it answers the same, whatever its arguments are"
+        return (
+            "it answers the same, whatever its arguments are: look for an exp that underflows to 0, a clamp, "
+            "or a later line that overwrites the result"
+        )
     noise = [name for name in names if name in ("eps", "u")]
     text = f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no difference to it"
     return text + (f"; the randomness must come from {listed(noise)} alone" if noise else "")
@@ -248,7 +250,7 @@ def rows(random: list[Tried]) -> str | None:
                     m.all(dim=tuple(range(1, m.dim()))).any() if m.dim() > 1 else m.any() for m in rest
                 )
             ):
-                return f"only the {place} {kind} of its answer is right; look for an index or a value that all {kind}s share"
+                return f"only the {place} {kind} of its answer is right; look at what the others need and it does not, or at an index"
             if all(m.all() for m in rest) and not any(m.all() for m in at):
                 return f"only the {place} {kind} of its answer is wrong"
     if right[0].dim() == 2 and all(b.shape[0] == b.shape[1] for b in right):
@@ -299,17 +301,24 @@ def some_batches(random: list[Tried], wrong: list[Tried]) -> str | None:
             ]
             if max(largest[0]) * 3 < min(largest[1]):
                 finite = all(part.isfinite().all() for tried in bad for part in tried.given.parts)
-                return f"it is right for moderate {name}, but not for large ones; {remedy(finite)}"
-    return (
-        "it is right for some of the batches, but not for all; look for a size or an index that is written as a number, "
-        "or for a case that is rare"
+                large = "very negative" if all((t.case.arguments[name] <= 0).all() for t in bad) else "large"
+                return f"it is right for moderate {name}, but not for {large} ones; {remedy(finite)}"
+    if any(_right_values(tried).any() for tried in bad):
+        return "it is right for many values, but not for all; look for a clamp, a small constant, or an index"
+    return "it is right for some batches, but not for others; look for a size or an index that is written as a number, a clamp, or a part that is left out"
+
+
+def _right_values(tried: Tried) -> Tensor:
+    right = tried.case.right
+    return torch.cat(
+        [near(*pair).flatten() for pair in zip(tried.given.parts, right.parts, right.tolerances)]
     )
 
 
 def remedy(finite: bool) -> str:
     """What to do about extreme numbers."""
     if finite:
-        return "do not clamp, and add no small constant"
+        return "do not clamp, and add no small constant (a function that you call may do so, too)"
     return "exp overflows there, or a logarithm is of 0: stay with logarithms to the end"
 
 

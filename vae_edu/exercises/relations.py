@@ -31,6 +31,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "the sigmoid of the right value; leave it out": torch.sigmoid,
     "the tanh of the right value; leave it out": torch.tanh,
     "the right value, rounded": torch.round,
+    "the right value, rounded to 1 digit after the point": lambda b: b.round(decimals=1),
+    "the right value, rounded to 2 digits after the point": lambda b: b.round(decimals=2),
+    "the right value, rounded to 3 digits after the point": lambda b: b.round(decimals=3),
     "the whole number below the right value": torch.floor,
 }
 ALONG: dict[str, Callable[[int, Tensor], Tensor]] = {
@@ -52,7 +55,14 @@ def relation(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
-    return _order(flat) or _constant(flat) or _terms(random, exercise) or _function(random) or _by_size(flat)
+    return (
+        _order(flat)
+        or _constant(flat)
+        or _fixed(flat)
+        or _terms(random, exercise)
+        or _function(random)
+        or _by_size(flat)
+    )
 
 
 class _Pair:
@@ -116,7 +126,54 @@ def _hint(factor: float) -> str:
         return "its logarithms are to base 10: take natural ones"
     if math.isclose(abs(factor), math.log(2), rel_tol=1e-4):
         return "look for a change between bits and nats"
+    if 0.98 < factor < 1.02:
+        return "look for a constant with too few digits"
     return "look for that factor"
+
+
+def cut_off(random: list[Tried], exercise: Exercise) -> str | None:
+    """A smallest or largest value that replaces the right ones beyond it.
+
+    Args:
+        random: The random cases with answers of the right shapes.
+        exercise: The exercise.
+    """
+    flat = [_Pair(tried, exercise) for tried in random]
+    if len(random[0].case.right.parts) > 1 or not any(near(p.a, p.b, p.tolerance).any() for p in flat):
+        return None
+    for side, end in (
+        ("below", min(p.a.min().item() for p in flat)),
+        ("above", max(p.a.max().item() for p in flat)),
+    ):
+        low, high = (end, math.inf) if side == "below" else (-math.inf, end)
+        if all(fits(p.a, p.b.clamp(low, high), p.tolerance) for p in flat):
+            return f"it is the right value, cut off {side} {number(end)}; leave out that clamp, max or min"
+    return None
+
+
+def _fixed(flat: list[_Pair]) -> str | None:
+    """A number written down where a size of the exercise belongs."""
+    factors, offsets = [p.factor or 0.0 for p in flat], [p.offset or 0.0 for p in flat]
+    for name in flat[0].sizes:
+        n = [float(p.sizes[name]) for p in flat]
+        if len(set(n)) < len(n):
+            continue
+        found: list[list[float]] = []
+        if all(factor > 0 for factor in factors):
+            found += [[s / f ** (1 / k) for s, f in zip(n, factors)] for k in (1, 0.5, -1, -0.5)]
+        elif all(offsets):
+            found += [
+                [s / math.exp(o / k) for s, o in zip(n, offsets)]
+                for k in (1, -1, 2, -2)
+                if max(map(abs, offsets)) < 50
+            ]
+            slope = (offsets[1] - offsets[0]) / (n[1] - n[0])
+            found += [[s - o / slope for s, o in zip(n, offsets)]] if slope else []
+        for fixed in found:
+            whole = round(fixed[0])
+            if whole > 4 and all(math.isclose(number, whole, rel_tol=1e-3) for number in fixed):
+                return f"it has the number {whole} in the place of {name}; take that from the shape of an argument"
+    return None
 
 
 def _by_size(flat: list[_Pair]) -> str | None:
@@ -140,12 +197,6 @@ def _by_size(flat: list[_Pair]) -> str | None:
             if k and (any_factor or math.isclose(abs(k), 1, rel_tol=1e-2)):
                 sign = "+" if k > 0 else ""
                 return f"it is off by {sign}{number(k)} times {text}"
-    if min(len(p.a) for p in flat) > 1 and (all(factors) or all(offsets)):
-        kind = "multiplied by one factor" if all(factors) else "off by one constant"
-        return (
-            f"within a batch every value is {kind}, another in each batch; look for what all its values share: a "
-            "number among the arguments, a size, or a sum over the whole batch"
-        )
     return None
 
 

@@ -7,50 +7,26 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
-CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 0x1000, 0x4000, 1 << 18
-MOUNT_SETATTR, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, 0x8000, 1
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 1, 38, 36
-CAPABILITY_VERSION_3 = 0x20080522
+from vae_edu.grading.namespaces import PR_SET_PDEATHSIG, c_library, check
+
+PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, CAPABILITY_VERSION_3 = 38, 36, 0x20080522
 USERS = range(61184, 65520)  # the dynamic users of systemd, a range without accounts
 
-FORBIDDEN = (  # audit events that no exercise needs
-    "ctypes.", "mmap.", "os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link", "os.mkdir",
-    "os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.spawn", "os.symlink", "os.system",
-    "os.truncate", "pty.", "resource.", "shutil.", "signal.pthread_kill", "socket.", "subprocess.",
-    "sys._current_frames",
+PROCESSES = (  # audit events that no exercise needs
+    "ctypes.", "mmap.", "os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.system", "pty.",
+    "resource.", "signal.pthread_kill", "socket.", "subprocess.", "sys._current_frames",
 )  # fmt: skip
-
-
-def confine(hidden: list[str], user: int, seconds: int, memory: int) -> bool:
-    """Confine this process in every way below.
-
-    Args:
-        hidden: Folders that shall look empty.
-        user: The user that root becomes, see :func:`own_user`.
-        seconds: The limit of processor time.
-        memory: The limit in bytes, in addition to the address space in use.
-
-    Returns:
-        Whether the system allowed :func:`leave_the_machine`, the strongest of them.
-
-    Raises:
-        OSError: The system does not let this process give up its privileges.
-    """
-    most = address_space() + memory  # before /proc is covered
-    try:
-        leave_the_machine(hidden)
-        isolated = True
-    except (OSError, AttributeError):
-        isolated = False
-    drop_privileges(user)
-    limit(seconds, most)
-    return isolated
+FILES = (
+    "os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink",
+    "os.truncate", "os.utime", "shutil.",
+)  # fmt: skip
+PRIVATE = {  # modules that start processes or reach memory, of which no audit event tells
+    "_ctypes", "_interpreters", "_multiprocessing", "_posixshmem", "_posixsubprocess", "_socket", "_testcapi",
+    "_testinternalcapi", "_xxsubinterpreters", "ctypes", "mmap",
+}  # fmt: skip
 
 
 def own_user() -> int:
@@ -61,14 +37,19 @@ def own_user() -> int:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose parent ends, however it left its group (Linux)."""
     if sys.platform == "linux":
-        _check(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+        check(c_library().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
-def end_children() -> None:
-    """Kill all children of this process and, after :func:`adopt_orphans`, all other descendants."""
+def end_children(isolated: bool) -> None:
+    """Kill all children of this process and all other descendants, but nobody else.
+
+    Args:
+        isolated: Whether this is the first process of a namespace, so that all others in it descend from it.
+            If not, :func:`adopt_orphans` makes every descendant a child in the end.
+    """
     with contextlib.suppress(ChildProcessError):
         while True:
-            for child in _children():
+            for child in [-1] if isolated else _children():
                 with contextlib.suppress(OSError):
                     os.kill(child, signal.SIGKILL)
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -86,62 +67,6 @@ def _children() -> list[int]:
     return found
 
 
-def leave_the_machine(hidden: list[str]) -> None:
-    """Enter namespaces without network, without other processes, with only an empty /tmp to write to (Linux).
-
-    A process of one thread may do that: as root, or as any user in a user namespace. The calling process
-    stays behind and waits; its child returns from this function. The hidden folders look empty to it.
-
-    Raises:
-        OSError: The system does not allow it.
-        AttributeError: The system is not Linux.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    kinds = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
-    _check(libc.unshare(kinds if uid == 0 else kinds | CLONE_NEWUSER))
-    if uid:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
-    attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
-    _check(libc.syscall(MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, attributes, 32))
-    python = {sys.base_prefix, sys.prefix, str(Path(__file__).parents[1])}
-    python = {folder for folder in python if os.access(folder, os.X_OK)}
-    closed = {str(Path(folder).parents[-2]) for folder in python if not _open_to_all(folder)}  # such as /root
-    for folder in [*sorted({"/tmp", *closed, *hidden}, key=len), "/proc"]:
-        if os.path.isdir(folder):
-            _cover(libc, folder, sorted(kept for kept in python if kept.startswith(f"{folder}/")))
-    if child := os.fork():
-        os.waitpid(child, 0)
-        os._exit(0)
-    os.chdir("/tmp")
-
-
-def _check(result: int) -> None:
-    """Raise OSError if a call of the C library failed."""
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def _open_to_all(folder: str) -> bool:
-    """Whether every user may read the folder."""
-    return all(path.stat().st_mode & 0o005 == 0o005 for path in (Path(folder), *Path(folder).parents))
-
-
-def _cover(libc: ctypes.CDLL, folder: str, kept: list[str]) -> None:
-    """Cover a folder with an empty one that shows only the kept folders beneath it."""
-    handles = [os.open(path, os.O_PATH) for path in kept]
-    options = b"size=16m,mode=1777" if folder == "/tmp" else b"size=1m,mode=0555"
-    _check(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options))
-    for path, handle in zip(kept, handles):
-        os.makedirs(path, exist_ok=True)
-        source = os.fsencode(f"/proc/self/fd/{handle}")
-        _check(libc.mount(source, os.fsencode(path), None, MS_BIND | MS_REC, None))
-        os.close(handle)
-
-
 def drop_privileges(user: int) -> None:
     """Give up all privileges for good; root becomes the user. On Linux, also die with the parent.
 
@@ -153,11 +78,11 @@ def drop_privileges(user: int) -> None:
         os.setgid(user)
         os.setuid(user)
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = c_library()
         none = (ctypes.c_uint32 * 6)()
-        _check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        _check(libc.capset((ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), none))
-        _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of user undoes it
+        check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+        check(libc.capset((ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), none), "capset")
+        check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")  # a change of user undoes it
 
 
 def address_space() -> int:
@@ -172,9 +97,9 @@ def address_space() -> int:
 
 
 def limit(seconds: int, most: int) -> None:
-    """Limit the processor time, the bytes of address space in all, files and processes."""
+    """Limit the processor time from now on, the bytes of address space in all, files and processes."""
     for kind, value in (
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, round(time.process_time()) + seconds),
         (resource.RLIMIT_AS, most),
         (resource.RLIMIT_FSIZE, 16 * 2**20),
         (resource.RLIMIT_NOFILE, 64),
@@ -183,24 +108,53 @@ def limit(seconds: int, most: int) -> None:
     ):
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        with contextlib.suppress(ValueError):  # macOS limits no address space
+            resource.setrlimit(kind, (value, value))
 
 
-def forbid(package: Path, seen: Callable[[str], Any]) -> None:
-    """Refuse for good what no exercise needs: processes, sockets, writing to files.
+def forbid(isolated: bool) -> None:
+    """Let Python refuse for good what no exercise needs, which stops mischief, but no expert.
 
-    ``seen`` is called with the name of every file of the package that is read.
+    Args:
+        isolated: Whether the system stops the experts. If not, Python also refuses to write files, and to
+            import what reaches past it.
     """
-    inside = str(package)
+    if not isolated:
+        _forget()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str):
-            if arguments[0].startswith(inside) and arguments[0].endswith(".py"):
-                seen(Path(arguments[0]).name)
-            flags = arguments[2] if isinstance(arguments[2], int) else 0
-            if flags & (os.O_WRONLY | os.O_RDWR):
-                raise PermissionError("an exercise may not write files")
-        elif event.startswith(FORBIDDEN):
+        if event.startswith(PROCESSES):
             raise PermissionError(f"an exercise may not use {event}")
+        if isolated:
+            return
+        if event.startswith(FILES) or (event == "open" and _writes(arguments[0], arguments[2])):
+            raise PermissionError("an exercise may not write files")
+        if event == "import" and str(arguments[0]).rpartition(".")[2] in PRIVATE and _asked_by_a_notebook():
+            raise PermissionError(f"an exercise may not use {arguments[0]}")
 
     sys.addaudithook(hook)
+
+
+def _writes(path: Any, flags: Any) -> bool:
+    """Whether a file is opened by its name, to be written."""
+    return not isinstance(path, int) and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _forget() -> None:
+    """Forget the private modules, so that an import of one is seen, and what starts a process unseen."""
+    import subprocess
+
+    if module := sys.modules.get("_posixsubprocess"):
+        del module.fork_exec  # ty: there is no other use of it
+    for name in ("_fork_exec", "_USE_POSIX_SPAWN"):
+        setattr(subprocess, name, None)
+    for name in PRIVATE:
+        sys.modules.pop(name, None)
+
+
+def _asked_by_a_notebook() -> bool:
+    """Whether the import is one of the student's; libraries may need the module."""
+    frame = sys._getframe(2)
+    while frame.f_back and "importlib" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith("<")

@@ -1,192 +1,306 @@
-"""Grade a folder of submissions: marks in parallel, a table, and a page of feedback for every student."""
+"""Grade submissions: marks in parallel, a table, and a page of feedback for every student."""
 
 import contextlib
-import hashlib
-import json
 import os
-import secrets
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 
-from vae_edu.engine.files import whole_file
+from vae_edu.engine.files import temporary_path
 from vae_edu.engine.progress import progress_bar
-from vae_edu.exercises import EXERCISES, LESSONS
-from vae_edu.grading.marks import Mark, Record, hidden_cases, mark
-from vae_edu.grading.report import write_feedback, write_table
+from vae_edu.exercises import LESSONS, variants
+from vae_edu.exercises.cases import Case
+from vae_edu.grading import report, versions
+from vae_edu.grading.attempts import CHOICES, choose
+from vae_edu.grading.find import Finding, Found, find
+from vae_edu.grading.machine import examine
+from vae_edu.grading.marks import Known, Record, hidden_cases, mark, not_final, unmarkable
+from vae_edu.grading.memory import Memory, NowAndThen
+from vae_edu.grading.names import folders, printable
 from vae_edu.grading.sandbox import Sandbox
-from vae_edu.grading.submission import Submission, Unreadable, lesson_of, read
 
-GIVE_A_FOLDER = "give the folder of the notebooks, or nbgrader's submitted/."
-SAVE_EVERY = 5  # seconds
-
-
-def find(folder: Path) -> list[tuple[str, str | None, Path]]:
-    """Find the submissions in a folder: (student, lesson or None, notebook).
-
-    A notebook directly in the folder is named after its student; nbgrader's layout is
-    student/lesson/notebook.
-
-    Raises:
-        ValueError: There is no such folder, or no notebook in it.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: {GIVE_A_FOLDER}")
-    found = []
-    for path in sorted(folder.rglob("*.ipynb")):
-        parts = path.relative_to(folder).parts
-        if any(part.startswith(".") for part in parts) or path.is_symlink():
-            continue
-        student = parts[0] if len(parts) > 1 else path.stem
-        lesson = next((part for part in (*parts[1:-1], path.stem) if part in LESSONS), None)
-        found.append((student, lesson, path))
-    if not found:
-        raise ValueError(f"there is no notebook in {folder}: {GIVE_A_FOLDER}")
-    return found
+Say = Callable[[str], None]
+MOST_LINES = 40  # of one kind, on a terminal
+WAITING = "it is not marked yet; run grade again"
 
 
 def grade(
-    folder: Path, out: Path, lesson: str | None = None, seed: int | None = None
+    submissions: Path | Sequence[Path],
+    out: Path,
+    lesson: str | None = None,
+    seed: int | None = None,
+    *,
+    layout: str | None = None,
+    roster: Path | None = None,
+    attempts: str = "best",
+    certain: bool = False,
+    unconfined: bool = False,
+    format: str = "plain",
+    variant: int | None = None,
+    say: Say = lambda line: None,
 ) -> tuple[list[Record], bool]:
-    """Grade the submissions in a folder; write the table and a page for each student.
+    """Grade submissions; write the table and a page for each student.
 
     A notebook that has not changed since the last run is not run again: a .json file next to the table
-    keeps the marks, and the seed of the hidden cases.
+    keeps the marks, and the seed of the hidden cases. The table is written again as marks come in.
 
     Args:
-        folder: The submissions.
+        submissions: Folders, archives or notebooks.
         out: The table, a .csv file. The pages go to a folder next to it.
-        lesson: The lesson that all notebooks answer. Default: as each notebook says.
+        lesson: The lesson that all notebooks answer. Default: what each notebook holds.
         seed: The seed of the hidden cases. Default: that of the last run, or a random one.
+        layout: Whose names the files have, one of LAYOUTS. Default: as they look.
+        roster: A table of the class.
+        attempts: Which of several attempts counts: the best or the latest.
+        certain: Whether to go on if it is not certain whose a file is.
+        unconfined: Whether to run students' code even if the system does not isolate it.
+        format: Of a second table next to it, for another program: canvas, moodle or nbgrader.
+        variant: The seed of the class's variant of the exercises. Default: the exercises of the lessons.
+        say: Gets what a person should read, line by line.
 
     Returns:
         The records, one for each student and lesson, and whether students' code was isolated: without
         a network, without other processes, with nothing to write to.
 
     Raises:
-        ValueError: This system cannot grade, there is no such lesson, or a folder is missing.
+        ValueError: This system cannot grade; there is no such lesson, layout or roster; the table cannot be
+            written; or it is not certain whose a file is.
     """
     if not hasattr(os, "fork"):
         raise ValueError("grading runs on Linux and macOS: on Windows use WSL.")
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
+    if attempts not in CHOICES:
+        raise ValueError(f"attempts {attempts}: choose {' or '.join(CHOICES)}.")
+    roots = [submissions] if isinstance(submissions, Path) else list(submissions)
+    pages = out.with_name(f"{out.stem}_feedback")
+    _try_to_write(out, pages)
+    with TemporaryDirectory(prefix="vae_edu-", ignore_cleanup_errors=True) as room:
+        finding = find(roots, Path(room), layout, roster, lesson, out)
+        if finding.doubts and not certain:
+            for line in listing(finding):
+                say(line)
+            raise ValueError(_not_certain(finding))
+        say(summary(finding))
+        with _Class(finding, out, seed, variant, attempts, say) as work:
+            work.run([*roots, out.parent, Path(room)], unconfined)
+    said: list[str] = []
+    report.write_pages(work.counted, out, format, said.append)
+    say_all(said, say)
+    return work.counted, work.isolated
+
+
+def _try_to_write(out: Path, pages: Path) -> None:
+    """Raise ValueError now, before the work, if the table or the pages could not be written."""
     if not out.resolve().parent.is_dir():
         raise ValueError(f"there is no folder {out.parent} to write {out.name} to.")
-    submissions = find(folder)
-    memory = _Memory(out.with_suffix(".json"), seed)
-    records: list[Record] = []
-    waiting: list[tuple[Record, Submission]] = []
-    for student, hint, path in submissions:
-        record, submission = _open(student, lesson or hint, path)
-        known = memory.known(record)
-        if submission and record.lesson and not known:
-            waiting.append((record, submission))
-        else:
-            records.append(known or record)
-    needed = sorted({name for record, _ in waiting for name in LESSONS[record.lesson]})
-    tried = {name: hidden_cases(EXERCISES[name], memory.seed + i) for i, name in enumerate(needed)}
-    workers = max(1, min(os.cpu_count() or 1, len(waiting)))
-    sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
-    bar = progress_bar(total=len(waiting), desc="grading", unit="notebook")
-
-    def work(job: tuple[Record, Submission]) -> Record:
-        record, submission = job
-        sandbox = sandboxes.get()
-        try:
-            names = LESSONS[record.lesson]
-            return replace(record, marks={n: mark(submission, n, tried[n], sandbox) for n in names})
-        finally:
-            sandboxes.put(sandbox)
-
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool, bar:
-        stack.callback(memory.save)  # after an interrupt, too
-        for slot in range(workers):
-            sandboxes.put(stack.enter_context(Sandbox(slot, [folder, out.parent])))
-        for record in pool.map(work, waiting):
-            records.append(record)
-            memory.keep(record)
-            bar.update()
-        isolated = all(sandboxes.get().isolated for _ in range(workers))
-    records = _one_each(sorted(records, key=lambda record: Path(record.file)))
-    write_table(records, out)
-    for record in records:
-        write_feedback(record, out.with_name(f"{out.stem}_feedback"))
-    return records, isolated
-
-
-def _open(student: str, lesson: str | None, path: Path) -> tuple[Record, Submission | None]:
-    """The record of a notebook, without marks, and what it holds; a note says why it cannot be marked."""
-    record = Record(student, lesson or "", str(path))
+    for path, kind in ((out, False), (out.with_suffix(".json"), False), (pages, True)):
+        if path.exists() and path.is_dir() != kind:
+            raise ValueError(f"{path} is {'no' if kind else 'a'} folder: give another --out.")
     try:
-        record = replace(record, digest=hashlib.sha256(path.read_bytes()).hexdigest())
-        submission = read(path)
-    except (Unreadable, OSError) as error:
-        return replace(record, note=str(error)), None
-    if found := record.lesson or lesson_of(submission):
-        return replace(record, lesson=found), submission
-    return replace(record, note="there is no exercise of the course in it"), submission
+        part = temporary_path(out)
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror}. Give another --out.") from error
 
 
-def _one_each(records: list[Record]) -> list[Record]:
-    """For each student and lesson the notebook with the most points; a note says if there were several."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        groups.setdefault((record.student, record.lesson or record.file), []).append(record)
-    kept = []
-    for group in groups.values():
-        named_first = sorted(group, key=lambda record: Path(record.file).stem != record.lesson)
-        best = max(named_first, key=lambda record: record.points)
-        if len(group) > 1:
-            several = f"of {len(group)} notebooks for {best.lesson}"
-            best = replace(best, note=f"{several}, {Path(best.file).name} has the most points")
-        kept.append(best)
-    return kept
+class _Class:
+    """The marking of a class.
 
+    Attributes:
+        counted: A record for each student and lesson.
+        isolated: Whether students' code was isolated.
+    """
 
-class _Memory:
-    """The marks of earlier runs and the seed of their cases, in a file that only this class writes."""
+    def __init__(
+        self, finding: Finding, out: Path, seed: int | None, variant: int | None, attempts: str, say: Say
+    ) -> None:
+        self.finding, self.out, self.variant, self.attempts, self.say = finding, out, variant, attempts, say
+        self.memory = Memory(out.with_suffix(".json"), seed, variant)
+        self.records: list[tuple[Record, Found]] = []
+        self.jobs: list[tuple[Record, Found]] = []
+        for found in finding.found:
+            for record in _records(found, variant):
+                if marks := self.memory.known(record):
+                    self.records.append((replace(record, marks=marks), found))
+                elif record.lesson and found.submission:
+                    self.jobs.append((record, found))
+                else:
+                    self.records.append((record, found))
+        self.counted: list[Record] = []
+        self.isolated = True
+        self.able = not self.jobs  # to mark, as right answers show
 
-    def __init__(self, path: Path, seed: int | None) -> None:
-        """Read the file. Without one, or if it is none of ours, there are no marks and a random seed.
+    def __enter__(self) -> "_Class":
+        if kept := report.keep_corrections(self.out, self.memory.table):
+            self.say(kept)
+        if self.memory.foreign and (kept := report.keep_corrections(self.memory.path, None)):
+            self.say(kept)
+        return self
 
-        The marks are forgotten when the package or the seed changes.
+    def __exit__(self, *_: object) -> None:
+        """Keep the marks, whatever has happened; write no table on a machine that cannot mark."""
+        if self.able:
+            self.write()
+
+    def run(self, hidden: list[Path], unconfined: bool) -> None:
+        """Mark what is to be marked, after right answers were."""
+        needed = {name for record, _ in self.jobs for name in LESSONS[record.lesson]}
+        tried = {
+            name: hidden_cases(variants.exercise(name, self.variant), self.memory.seed + i)
+            for i, name in enumerate(sorted(needed))
+        }
+        workers = max(1, min(_processors(), len(self.jobs)))
+        sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
+        known: Known = {}
+        save = NowAndThen(lambda: self.write(quietly=True))
+        bar = progress_bar(total=len(self.jobs), desc="grading", unit="notebook")
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool, bar:
+            for first in [True, *[False] * (workers - 1)]:
+                sandbox = stack.enter_context(Sandbox(hidden, unconfined))
+                if first:
+                    examine(sandbox, tried, self.variant)
+                    self.able = True
+                sandboxes.put(sandbox)
+            futures = {pool.submit(self._mark_all, job, tried, sandboxes, known): job for job in self.jobs}
+            try:
+                for future in as_completed(futures):
+                    self._take(futures.pop(future), future.result())
+                    bar.update()
+                    save()
+            finally:  # after an interrupt, what is done counts
+                for future, job in futures.items():
+                    if not future.cancel() and future.done() and not future.exception():
+                        self._take(job, future.result())
+            self.isolated = all(sandboxes.get().isolated for _ in range(workers))
+
+    def _mark_all(
+        self,
+        job: tuple[Record, Found],
+        tried: dict[str, list[Case]],
+        sandboxes: SimpleQueue[Sandbox],
+        known: Known,
+    ) -> Record:
+        """The record with the marks of all exercises of its lesson."""
+        record, found = job
+        sandbox = sandboxes.get()
+        marks = {}
+        for name in LESSONS[record.lesson]:
+            try:
+                assert found.submission
+                marks[name] = mark(found.submission, name, tried[name], sandbox, known, self.variant)
+            except Exception as error:
+                marks[name] = unmarkable(name, error)
+        sandboxes.put(sandbox)
+        return replace(record, marks=marks)
+
+    def _take(self, job: tuple[Record, Found], record: Record) -> None:
+        self.jobs.remove(job)
+        self.records.append((record, job[1]))
+        self.memory.keep(record)
+
+    def write(self, quietly: bool = False) -> None:
+        """Write the table and the marks so far.
+
+        Args:
+            quietly: Whether to go on if that fails, since it is tried again later.
         """
-        package = sorted(Path(__file__).resolve().parents[1].rglob("*.py"))
-        self.version = hashlib.sha256(b"".join(file.read_bytes() for file in package)).hexdigest()
-        self.path, self.saved, self.changed = path, time.monotonic(), False
-        self.seed = secrets.randbelow(2**31)
-        self.records: dict[str, Record] = {}
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            self.seed = int(content["seed"])
-            if content["version"] == self.version and seed in (None, self.seed):
-                self.records = {file: _record(**values) for file, values in content["records"].items()}
-        if seed is not None:
-            self.seed = seed
-
-    def known(self, record: Record) -> Record | None:
-        """The marked record of the same file with the same content, if there is one."""
-        known = self.records.get(record.file)
-        return known if known and replace(known, marks={}, note=record.note) == record else None
-
-    def keep(self, record: Record) -> None:
-        """Add a record; every few seconds all of them are saved."""
-        self.records[record.file], self.changed = record, True
-        if time.monotonic() > self.saved + SAVE_EVERY:
-            self.save()
-
-    def save(self) -> None:
-        """Write the file if there is anything new."""
-        if self.changed:
-            records = {file: asdict(record) for file, record in self.records.items()}
-            content = {"seed": self.seed, "version": self.version, "records": records}
-            with whole_file(self.path) as part:
-                part.write_text(json.dumps(content), encoding="utf-8")
-            self.saved, self.changed = time.monotonic(), False
+        waiting = [(replace(record, lesson="", note=WAITING), found) for record, found in self.jobs]
+        try:
+            self.counted = _count([*self.records, *waiting], self.finding, self.attempts)
+            report.write_table(self.counted, self.out)
+            self.memory.wrote(report.digest(self.out))
+            self.memory.save()
+        except Exception:
+            if not quietly:
+                raise
 
 
-def _record(marks: dict[str, dict], **values: str) -> Record:
-    """The record that ``asdict`` made a dictionary of."""
-    return Record(**values, marks={name: Mark(**given) for name, given in marks.items()})
+def _records(found: Found, variant: int | None) -> list[Record]:
+    """A record for each lesson of a file, or one for a file without any."""
+    who = found.who
+    other = versions.note(found.submission, variant) if found.submission else ""
+    note = "; ".join(part for part in (who.note, found.note, who.doubt, other) if part)
+    answer = getattr(found.submission, "answer", "")
+    return [
+        Record(
+            who.student, lesson, found.file, found.digest, note, {}, answer, who.name, who.account, who.folder
+        )
+        for lesson in found.lessons or ("",)
+    ]
+
+
+def _count(records: list[tuple[Record, Found]], finding: Finding, attempts: str) -> list[Record]:
+    """For each student and lesson the attempt that counts, and a record for each who handed in nothing."""
+    groups: dict[tuple[str, str], list[tuple[Record, tuple[float, ...]]]] = {}
+    for record, found in records:
+        note = "; ".join(filter(None, [record.note, not_final(record)]))
+        attempt = (replace(record, note=note), (*found.who.order, found.modified))
+        groups.setdefault((record.student, record.lesson or record.file), []).append(attempt)
+    counted = [choose(group, attempts) for group in groups.values()]
+    counted += [
+        Record(student, "", "", note="handed in nothing", name=name) for student, name in finding.missing
+    ]
+    paths = folders(list({record.student for record in counted}))
+    named = {record.folder for record in counted if record.folder}
+    safe = named == {folder for folder in named if folders([folder]) == {folder: folder}}
+    kept = [
+        replace(record, folder=record.folder if record.folder and safe else paths[record.student])
+        for record in counted
+    ]
+    return sorted(kept, key=lambda record: (record.student, record.lesson, record.file))
+
+
+def _processors() -> int:
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# What a person reads.
+
+
+def say_all(lines: Sequence[str], say: Say) -> None:
+    """Say as many lines as a person reads, and how many more there are."""
+    for line in lines[:MOST_LINES]:
+        say(printable(line))
+    if len(lines) > MOST_LINES:
+        say(f"… and {len(lines) - MOST_LINES} more like these.")
+
+
+def summary(finding: Finding) -> str:
+    """How many notebooks of how many students there are, and by what they were recognized."""
+    notebooks = sum(bool(one.lessons) for one in finding.found)
+    students = len({one.who.student for one in finding.found})
+    kinds = f" (layout: {' and '.join(finding.layouts)})" if finding.layouts else ""
+    return f"{_counted(notebooks, 'notebook')} of {_counted(students, 'student')}{kinds}."
+
+
+def listing(finding: Finding) -> list[str]:
+    """Which file is taken for whose, and which are not marked, a line each."""
+    lines = ["file → student, lesson, layout"]
+    for one in finding.found:
+        lessons = " and ".join(one.lessons) or "no lesson"
+        line = f"{one.file} → {one.who.student}, {lessons}, {one.who.layout}"
+        said = [f"NOT CERTAIN: {one.who.doubt}" if one.who.doubt else "", one.who.note, one.note]
+        lines.append("; ".join(filter(None, [line, *said])))
+    lines += [f"{file} is not marked: {why}" for file, why in finding.left]
+    lines += [f"{student} handed in nothing" for student, _ in finding.missing]
+    return [printable(line) for line in [summary(finding), *lines]]
+
+
+def _not_certain(finding: Finding) -> str:
+    files = _counted(len(finding.doubts), "file")
+    return (
+        f"it is not certain whose {files} of the list above may be, and nothing was marked: give --layout "
+        "or --roster, move the files, or give --yes to take them as listed."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

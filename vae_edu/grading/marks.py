@@ -1,8 +1,8 @@
 """The marks: every exercise of every submission, by its answers to cases that the student cannot know."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from vae_edu.exercises import EXERCISES, LESSONS, Exercise
+from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS, Exercise, variants
 from vae_edu.exercises.cases import SIZES, Case, cases
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading import wire
@@ -11,8 +11,12 @@ from vae_edu.grading.sandbox import Sandbox
 from vae_edu.grading.submission import Submission
 
 SECONDS = 10  # for an exercise, which takes a fraction of one
+PROCESSOR_SECONDS = 3
 ENDED = {  # what the student is told, by how the process ended
-    "time": f"it was stopped after {SECONDS} seconds; look for a loop that does not end",
+    "time": (
+        f"it was stopped after {PROCESSOR_SECONDS} seconds of computing, or {SECONDS} seconds in all; "
+        "look for a loop that does not end"
+    ),
     "output": "it returned more than an answer can hold",
     "crash": "its process ended without an answer",
 }
@@ -51,6 +55,9 @@ class Record:
         note: What the teacher and the student should know.
         marks: The marks by exercise.
         answer: The student's answer to the lesson's question, as Markdown; a person marks it.
+        name: The person's name, if the platform or the roster says it.
+        account: The platform's number of the student, such as Moodle's or Canvas's.
+        folder: The name of the folder for the student's pages.
     """
 
     student: str
@@ -60,6 +67,9 @@ class Record:
     note: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
     answer: str = ""
+    name: str = ""
+    account: str = ""
+    folder: str = ""
 
     @property
     def points(self) -> int:
@@ -78,14 +88,67 @@ def hidden_cases(exercise: Exercise, seed: int) -> list[Case]:
     return cases(exercise, seed, sizes, cuda=False)
 
 
-def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
-    """Mark one exercise of a submission by its answers to the cases, which the sandbox runs."""
-    exercise = EXERCISES[name]
-    if name in submission.broken:
-        return Mark(0, exercise.points, submission.broken[name])
-    if not (times := submission.times_defined(name)):
-        return Mark(0, exercise.points, "there is no such function in the notebook")
-    program = submission.program(name)
+Known = dict[tuple[str, str], Mark]  # the marks of exercises and programs that were tried
+
+
+def mark(
+    submission: Submission,
+    name: str,
+    tried: list[Case],
+    sandbox: Sandbox,
+    known: Known | None = None,
+    variant: int | None = None,
+) -> Mark:
+    """Mark one exercise of a submission by its answers to the cases, which the sandbox runs.
+
+    Whatever fails in the grader itself costs no more than this mark, which is then not final.
+
+    Args:
+        submission: What the notebook holds.
+        name: The exercise.
+        tried: Its cases.
+        sandbox: The process that runs students' code.
+        known: Marks of the same programs, such as those of cells that nobody has changed; this one is added.
+        variant: The seed of the class's variant of the exercises, if it has one.
+    """
+    exercise = variants.exercise(name, variant)
+    try:
+        if needs := submission.unmarked.get(name):
+            return Mark(0, exercise.points, f"it was not marked: {needs}", [needs])
+        if name in submission.broken:
+            return Mark(0, exercise.points, submission.broken[name])
+        if not (times := submission.times_defined(name)):
+            return Mark(0, exercise.points, "there is no such function in the notebook")
+        program = submission.program(name)
+        given = (known or {}).get((name, program)) or _mark(exercise, program, name, tried, sandbox)
+        if not given.final:  # perhaps the machine's fault, not the student's
+            given = _mark(exercise, program, name, tried, sandbox)
+        if known is not None and given.final:
+            known[name, program] = given
+        if times > 1:
+            return replace(
+                given, flags=[*given.flags, f"it is defined {times} times, and the last one counts"]
+            )
+        return given
+    except Exception as error:
+        return unmarkable(name, error)
+
+
+def unmarkable(name: str, error: Exception) -> Mark:
+    """The mark of an exercise at which the grader failed; a person has to decide."""
+    mistake = f"it could not be marked ({type(error).__name__} in the grader); please tell your teacher"
+    return Mark(0, EXERCISES[name].points, mistake, final=False)
+
+
+def not_final(record: Record) -> str:
+    """What the teacher should know of marks that are not final; "" if all are."""
+    open_ones = {name: given for name, given in record.marks.items() if not given.final}
+    said = "; ".join(f"{NUMBERS[name]} {name}: {given.mistake}" for name, given in open_ones.items())
+    return f"not sure of 0 points for {said}" if said else ""
+
+
+def _mark(exercise: Exercise, program: str, name: str, tried: list[Case], sandbox: Sandbox) -> Mark:
+    """The mark of a program, by one run of it."""
     reply = sandbox.reply(
         {
             "program": program,
@@ -93,18 +156,17 @@ def mark(submission: Submission, name: str, tried: list[Case], sandbox: Sandbox)
             "cases": [case.arguments for case in tried],
             "gradients": exercise.gradients,
             "seconds": SECONDS,
+            "processor": PROCESSOR_SECONDS,
         }
     )
-    used: list[str] = []
     mistake, remark = ENDED.get(reply["ended"]), None
     if mistake is None:
         try:
-            answers, used, isolated = wire.answers(reply["text"], len(tried))
-            sandbox.isolated &= isolated
-            mistake, remark = diagnose(exercise, tried, answers)
+            answers = wire.answers(reply["text"], len(tried))
         except ValueError as error:
             mistake = str(error)
-    found = flags(program, name, used)
-    if times > 1:
-        found.append(f"it is defined {times} times, and the last one counts")
-    return Mark(0 if mistake else exercise.points, exercise.points, mistake, found, remark)
+        else:
+            mistake, remark = diagnose(exercise, tried, answers)
+    points = 0 if mistake else exercise.points
+    final = reply["ended"] != "crash"
+    return Mark(points, exercise.points, mistake, flags(program, name), remark, final)

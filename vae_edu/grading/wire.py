@@ -5,16 +5,24 @@ JSON holds only data: reading it runs nothing, whatever a student's code wrote.
 
 import base64
 import json
+import unicodedata
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vae_edu.exercises.answers import Answer
 
 MAX_REPLY_BYTES = 8 * 2**20  # the answers to one exercise
-DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
+MAX_TEXT = 1000  # letters of what a student's process says
+DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128,
+        torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool,
+    )
+}  # fmt: skip
+PROBLEMS = {"unwritten", "raised", "changed", "nothing", "type"}
 
 
 def dumps(value: Any) -> str:
@@ -22,18 +30,22 @@ def dumps(value: Any) -> str:
     return json.dumps(value, default=_encode)
 
 
-def limit_size(answer: Answer) -> Answer:
-    """The answer, or a problem that says it is too large."""
+def portable(answer: Answer) -> Answer:
+    """The answer, or a problem that says why it is none that can be sent."""
     parts = [*answer.parts, *(g for g in answer.gradients.values() if g is not None)]
-    small = sum(part.nbytes for part in parts) < MAX_REPLY_BYTES / 16
-    return answer if small else Answer(problem=("type", "tensor of a size that no answer has"))
+    strange: list[Any] = [part.layout for part in parts if part.layout != torch.strided]
+    strange += [part.dtype for part in parts if part.dtype not in DTYPES.values()]
+    strange += [f"the device {part.device}" for part in parts if part.device.type != "cpu"]
+    if not strange and sum(part.numel() * part.element_size() for part in parts) > MAX_REPLY_BYTES / 16:
+        strange = ["a size that no answer has"]
+    return Answer(problem=("type", f"tensor of {strange[0]}")) if strange else answer
 
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Tensor):
-        array = np.ascontiguousarray(value.numpy())
-        data = base64.b64encode(array.tobytes()).decode()
-        return {"dtype": str(array.dtype), "shape": list(value.shape), "data": data}
+        plain = value.resolve_conj().resolve_neg().reshape(-1).clone(memory_format=torch.contiguous_format)
+        data = base64.b64encode(plain.view(torch.uint8).numpy().tobytes()).decode()
+        return {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "data": data}
     return vars(value)
 
 
@@ -43,10 +55,14 @@ def tensor(value: dict[str, Any]) -> Tensor:
     Raises:
         ValueError: The dtype, the shape or the bytes do not fit.
     """
-    if value["dtype"] not in DTYPES:
-        raise ValueError(f"no dtype {value['dtype']!r:.50}")
-    flat = np.frombuffer(base64.b64decode(value["data"], validate=True), value["dtype"])
-    return torch.from_numpy(flat.reshape(value["shape"]).copy())
+    data, dtype, shape = (
+        base64.b64decode(value["data"], validate=True),
+        DTYPES[value["dtype"]],
+        value["shape"],
+    )
+    _demand(type(shape) is list and all(type(length) is int and length >= 0 for length in shape))
+    flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
+    return flat.reshape(shape)
 
 
 def arguments(values: dict[str, Any]) -> dict[str, Any]:
@@ -54,43 +70,51 @@ def arguments(values: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor(v) if isinstance(v, dict) else v for name, v in values.items()}
 
 
-def answers(text: str, count: int) -> tuple[list[Answer], list[str], bool]:
+def answers(text: str, count: int) -> list[Answer]:
     """Read the reply of a student's process. A student's code may have forged it.
 
     Args:
         text: The reply.
         count: How many answers it should hold.
 
-    Returns:
-        The answers, what the student's code used of the package, and whether it was isolated.
-
     Raises:
         ValueError: The reply is anything else. Nothing else is ever raised.
     """
     try:
         reply = json.loads(text)
-        found = [_answer(given) for given in reply["answers"]]
-        used = [str(name)[:80] for name in reply["used"]][:20]
-        isolated = reply["isolated"] is True
-        if len(found) != count:
-            raise ValueError("another number of answers")
+        found = [_answer(given) for given in reply.pop("answers")]
+        _demand(not reply and len(found) == count)
     except Exception as error:
         raise ValueError("its process returned something that is no answer") from error
-    return found, used, isolated
+    return found
+
+
+def clean(text: str, length: int = MAX_TEXT) -> str:
+    """The text in one line, without what a terminal, a table or a file cannot show."""
+    line = " ".join(text[: 2 * length].split())
+    shown = (c if unicodedata.category(c)[0] != "C" else ascii(c)[1:-1] for c in line)
+    return "".join(shown)[:length]
 
 
 def _answer(given: dict[str, Any]) -> Answer:
-    parts, devices, problem = given["parts"], given["devices"], given["problem"]
-    if len(parts) != len(devices):
-        raise ValueError("another number of devices")
+    parts, devices, problem, gradients, form, renamed = (
+        given.pop(name) for name in ("parts", "devices", "problem", "gradients", "form", "renamed")
+    )
+    _demand(not given and type(parts) is type(devices) is list and len(parts) == len(devices))
+    _demand(all(type(name) is str for name in devices))
+    _demand(problem is None or (type(problem) is list and len(problem) == 2 and problem[0] in PROBLEMS))
+    _demand(problem is None or type(problem[1]) is str)
+    _demand(type(form) is str and type(renamed) is bool)
     return Answer(
         [tensor(part) for part in parts],
-        [str(name)[:20] for name in devices],
-        problem and (str(problem[0])[:50], str(problem[1])[:1000]),
-        {
-            str(name): None if gradient is None else tensor(gradient)
-            for name, gradient in given["gradients"].items()
-        },
-        str(given.get("form", ""))[:20],
-        given.get("renamed") is True,
+        [clean(name, 20) for name in devices],
+        None if problem is None else (problem[0], clean(problem[1])),
+        {clean(name, 50): None if g is None else tensor(g) for name, g in gradients.items()},
+        clean(form, 20),
+        renamed,
     )
+
+
+def _demand(true: bool) -> None:
+    if not true:
+        raise ValueError("no answer")
