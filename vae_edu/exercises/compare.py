@@ -63,6 +63,8 @@ def right_answer(
     rounded = [plain] + [answer(exercise.reference, _twitched(arguments, seed), by) for seed in (0, 1)]
     pairs = list(zip(rounded, [exact, *others]))
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
+    # An exponential is off by as much, relatively, as its argument is absolutely: a softmax at −1000 by 1e-4.
+    shift = 1.2e-7 * max((_scale(v) for v in exactly.values() if isinstance(v, Tensor)), default=1.0)
     rounding = [
         min(8 * max(_noise(b.parts[i], [a.parts[i]]) for a, b in pairs), 1e-3 * _scale(part))
         for i, part in enumerate(exact.parts)
@@ -76,11 +78,11 @@ def right_answer(
         if gradient is not None:
             moved = _noise(gradient, [other.gradients[key] for other in others])
             lost = max(_noise(b.gradients[key], [a.gradients[key]]) for a, b in pairs)
-            margins[key] = max(1e-5 * _scale(gradient), moved, 8 * lost)
+            margins[key] = max((1e-5 + shift) * _scale(gradient), moved, 8 * lost)
     return Right(
         [part.double() for part in exact.parts],
         [
-            max(1e-5, share * _scale(part), moved / 10, lost)
+            max(2e-5, share * _scale(part), moved / 10, lost, shift * min(_scale(part), 50))
             for part, moved, lost in zip(exact.parts, noise, rounding)
         ],
         [part.dtype for part in plain.parts],
