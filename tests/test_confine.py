@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vae_edu.grading import wire
 from vae_edu.grading.sandbox import GraderBroken, Sandbox
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
@@ -70,7 +71,7 @@ def f(secret):
     found["uid"], found["pid"], found["see"] = os.getuid(), os.getpid(), sorted(os.listdir("/"))
     open("mine", "w").write("x")
     found["scratch"] = os.listdir(".")
-    raise RuntimeError(json.dumps(found))
+    return torch.tensor(list(json.dumps(found).encode()), dtype=torch.uint8)
 def closed(fd):
     try: os.fstat(fd)
     except OSError: return True
@@ -147,7 +148,8 @@ def secret():
 def test_nothing_is_read_changed_or_reached(secret, user):
     program = f"ATTEMPTS = {ATTEMPTS!r}\n{PROGRAM}"
     (reply,) = run(request(program, secret=secret), user=user, patch=EXPERT)
-    found = json.loads(said(reply))
+    (answer,) = wire.answers(reply["text"], 1)
+    found = json.loads(bytes(answer.parts[0].tolist()))
     assert {name: found[name] for name in ATTEMPTS} == dict.fromkeys(ATTEMPTS)
     assert found["capabilities"] == [0] * 6
     assert (found["uid"] != 0, found["pid"], len(found["descriptors"])) == (True, 1, 1)

@@ -110,13 +110,13 @@ def test_a_program_that_cannot_be_looked_at_is_flagged():
     assert flags("(" * 999, "l2_loss") == ["its code is too deep to be looked at"]
 
 
-COPY = """def direction(codes, f):
+COPY = """def edit_code(codes, j, level):
     "My own, see vae_edu."
-    return (codes - codes.mean(0)).T @ (f - f.mean()) / (f - f.mean()).square().sum()
+    return torch.cat([codes[:, :j], torch.full_like(codes[:, :1], level), codes[:, j + 1 :]], dim=1)
 """
 
 
-@pytest.mark.parametrize("source", [COPY, COPY.replace("def direction", "def mine") + "direction = mine"])
+@pytest.mark.parametrize("source", [COPY, COPY.replace("def edit_code", "def mine") + "edit_code = mine"])
 def test_a_copy_is_flagged(source):
-    assert flags(source, "direction") == ["it is the package's own function, but for the names"]
-    assert flags(source.replace(".square()", ".pow(2)"), "direction") == []
+    assert flags(source, "edit_code") == ["it is the package's own function, but for the names"]
+    assert flags(source.replace("dim=1", "-1"), "edit_code") == []

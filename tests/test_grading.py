@@ -691,7 +691,7 @@ def test_the_command_says_what_it_did(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert said.startswith("1 notebook of 2 students (layout: flat).\n")
     assert "The marks are in grades.csv, and the pages for the students in grades_feedback/." in said
-    assert "ben: the file is no notebook that can be read" in said
+    assert "ben: it was cut off after 1 character" in said
     assert "Look at 1 of them before you give the marks" in said
 
 

@@ -79,7 +79,7 @@ def _line(function: Callable[..., Any], error: BaseException) -> str:
     code = getattr(function, "__code__", None)
     for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
         if frame.f_code is code:
-            line = linecache.getline(code.co_filename, number).strip()
+            line = linecache.getline(code.co_filename, number).strip()  # pyright: ignore[reportOptionalMemberAccess]
             return f", in its line “{line[:100]}”" if line else ""
     return ""
 

@@ -145,7 +145,7 @@ def _forget() -> None:
     import subprocess
 
     if module := sys.modules.get("_posixsubprocess"):
-        del module.fork_exec  # ty: there is no other use of it
+        vars(module).pop("fork_exec", None)
     for name in ("_fork_exec", "_USE_POSIX_SPAWN"):
         setattr(subprocess, name, None)
     for name in PRIVATE:

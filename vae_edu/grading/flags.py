@@ -159,8 +159,12 @@ def _installed(module: str) -> bool:
 
 def _copied(nodes: list[ast.AST], name: str) -> bool:
     """Whether one of the program's functions is the exercise's reference, but for the names."""
-    bodies = [node.body for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    bodies += [[ast.Return(node.body)] for node in nodes if isinstance(node, ast.Lambda)]
+    bodies: list[list[ast.stmt]] = [
+        node.body for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    for node in nodes:
+        if isinstance(node, ast.Lambda):
+            bodies.append([ast.Return(node.body)])
     shapes = [shape for body in bodies if len(shape := _shape(body)) >= MIN_NODES]
     return bool(shapes) and _shape(_reference(name)) in shapes
 

@@ -17,6 +17,7 @@ from vae_edu.grading import report, versions
 from vae_edu.grading.attempts import CHOICES, choose
 from vae_edu.grading.find import Finding, Found, find
 from vae_edu.grading.machine import examine
+from vae_edu.grading.magics import transformer
 from vae_edu.grading.marks import Known, Record, hidden_cases, mark, not_final, unmarkable
 from vae_edu.grading.memory import Memory, NowAndThen
 from vae_edu.grading.names import folders, printable
@@ -71,6 +72,7 @@ def grade(
     """
     if not hasattr(os, "fork"):
         raise ValueError("grading runs on Linux and macOS: on Windows use WSL.")
+    transformer()  # raises now if IPython is missing
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
     if attempts not in CHOICES:

@@ -10,6 +10,7 @@ from vae_edu.exercises import LESSONS, NUMBERS, variants
 from vae_edu.exercises.answers import Answer, answer
 from vae_edu.grading import versions, wire
 from vae_edu.grading.find import find
+from vae_edu.grading.magics import transformer
 from vae_edu.grading.marks import hidden_cases, mark
 from vae_edu.grading.sandbox import Sandbox
 
@@ -46,6 +47,7 @@ def check_saved(
     Raises:
         ValueError: There is no such file or lesson.
     """
+    transformer()  # raises now if IPython is missing
     if lesson not in (None, *LESSONS):
         raise ValueError(f"there is no lesson {lesson}: the lessons are {', '.join(LESSONS)}.")
     kind = Sandbox if hasattr(os, "fork") else ThisProcess

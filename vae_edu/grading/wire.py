@@ -102,13 +102,15 @@ def _answer(given: dict[str, Any]) -> Answer:
     )
     _demand(not given and type(parts) is type(devices) is list and len(parts) == len(devices))
     _demand(all(type(name) is str for name in devices))
-    _demand(problem is None or (type(problem) is list and len(problem) == 2 and problem[0] in PROBLEMS))
-    _demand(problem is None or type(problem[1]) is str)
+    if problem is not None:
+        _demand(type(problem) is list and len(problem) == 2 and type(problem[1]) is str)
+        _demand(problem[0] in PROBLEMS)
+        problem = str(problem[0]), clean(str(problem[1]))
     _demand(type(form) is str and type(renamed) is bool)
     return Answer(
         [tensor(part) for part in parts],
         [clean(name, 20) for name in devices],
-        None if problem is None else (problem[0], clean(problem[1])),
+        problem,
         {clean(name, 50): None if g is None else tensor(g) for name, g in gradients.items()},
         clean(form, 20),
         renamed,
