@@ -9,13 +9,14 @@ from torch import Tensor
 
 from vae_edu.engine.randomness import random_stream
 from vae_edu.exercises.answers import answer
-from vae_edu.exercises.compare import Right, right_answer, same
+from vae_edu.exercises.compare import Right, fits, right_answer, same
 from vae_edu.exercises.exercise import Exercise
 
 # Images B, pixels a side or in a row D, features d: in a row no size is a multiple or a power of another.
 SIZES = [(5, 7, 3), (3, 5, 2), (8, 10, 6)]
 SINGLE, FEW = (1, 2, 2), (2, 3, 2)
-DRAWS = 4  # of small arguments, to find some that show a mistake
+DRAWS = 3  # of small arguments, to find some that show a mistake
+MISTAKES = 12  # known ones to try them on: the first are the most frequent
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Case:
 
     Attributes:
         kind: "random", "small" (one image), "few", "float64", "extreme" or "cuda"; or, only to see what a wrong
-            answer depends on, "again" (the first arguments once more) or "other" (one of them is another).
+            answer depends on, "again" (the first arguments once more), "other" (one of them is another) or
+            "rest" (the first image with other images).
         arguments: The arguments by name.
         sizes: The sizes (B, D, d) that they were made from.
         right: The right answer.
         changed: The arguments that differ from those of the first case.
+        kept: In a case of the kind "rest", the length of the dimension whose first entry stayed.
     """
 
     kind: str
@@ -36,11 +39,12 @@ class Case:
     sizes: tuple[int, int, int]
     right: Right
     changed: tuple[str, ...] = ()
+    kept: int = 0
 
     @property
     def counted(self) -> bool:
         """Whether the answer must be right."""
-        return self.kind not in ("again", "other")
+        return self.kind not in ("again", "other", "rest")
 
 
 def cases(
@@ -66,7 +70,10 @@ def cases(
     def vary(kind: str, change: dict[str, Any]) -> None:
         arguments = first.arguments | change
         changed = tuple(key for key, value in change.items() if not _equal(value, first.arguments[key]))
-        right = right_answer(exercise, arguments, gradients=False)
+        share = (
+            3e-5 if kind == "extreme" else 3e-6
+        )  # extreme numbers are for overflow, not for the last digit
+        right = right_answer(exercise, arguments, gradients=False, share=share)
         found.append(Case(kind, arguments, first.sizes, right, changed))
 
     tensors = {key: value for key, value in first.arguments.items() if isinstance(value, Tensor)}
@@ -82,7 +89,31 @@ def cases(
             other = 0.9 * value
         if other is not value:
             vary("other", {key: other})
+    found += _rest(exercise, first, others[0])
     return found
+
+
+def _rest(exercise: Exercise, first: Case, others: dict[str, Any]) -> list[Case]:
+    """The first image of a case with other images, if the right answer for it is the same then."""
+
+    def mixed(value: Any, other: Any, length: int) -> Any:
+        if not isinstance(value, Tensor) or length not in value.shape or other.shape != value.shape:
+            return value
+        at = value.shape.index(length)
+        return torch.cat([value.narrow(at, 0, 1), other.narrow(at, 1, length - 1)], at)
+
+    for length in dict.fromkeys(n for part in first.right.parts for n in part.shape if n > 1):
+        arguments = {k: mixed(v, others[k], length) for k, v in first.arguments.items()}
+        right = right_answer(exercise, arguments, gradients=False)
+        pairs = [(a, b) for a, b in zip(right.parts, first.right.parts) if length in b.shape]
+        if all(
+            a.shape == b.shape
+            and fits(a.select(b.shape.index(length), 0), b.select(b.shape.index(length), 0), 1e-9)
+            and not torch.equal(a, b)
+            for a, b in pairs
+        ):
+            return [Case("rest", arguments, first.sizes, right, kept=length)]
+    return []
 
 
 def _extremes(exercise: Exercise, arguments: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,7 +140,7 @@ def _telling(exercise: Exercise, kind: str, size: tuple[int, int, int]) -> Case:
     for _ in range(DRAWS):
         arguments = exercise.arguments(*size)
         right = right_answer(exercise, arguments, gradients=False)
-        made = (answer(mistake, arguments) for mistake, _ in exercise.mistakes)
+        made = (answer(mistake, arguments) for mistake, _ in exercise.mistakes[:MISTAKES])
         missed = sum(same(one, right) for one in made) + 100 * (not right.stable)
         drawn.append((missed, Case(kind, arguments, size, right)))
         if not missed:

@@ -42,22 +42,33 @@ def doubled(arguments: dict[str, Any]) -> dict[str, Any]:
     return {key: floats.get(key, value) for key, value in arguments.items()}
 
 
-def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool = True) -> Right:
+def right_answer(
+    exercise: Exercise, arguments: dict[str, Any], gradients: bool = True, share: float = 3e-6
+) -> Right:
     """The right answer and its tolerances.
 
-    Float32 rounds at every step. What that may do is seen from arguments that differ by a little.
+    Float32 rounds at every step. What that may do is seen from arguments that differ by a little, and from what
+    the reference itself gives in float32.
 
     Args:
         exercise: The exercise.
         arguments: Its arguments.
         gradients: Whether the gradients are wanted, too.
+        share: How far a value may always be off, as a share of the largest.
     """
     by, exactly = exercise.gradients if gradients else (), doubled(arguments)
-    plain = answer(exercise.reference, arguments)
+    plain = answer(exercise.reference, arguments, by)
     exact = answer(exercise.reference, exactly, by)
     others = [answer(exercise.reference, _twitched(exactly, seed), by) for seed in (0, 1)]
-    rounded = [_rounding(part, exact.parts[i]) for i, part in enumerate(plain.parts)]
+    rounded = [plain] + [answer(exercise.reference, _twitched(arguments, seed), by) for seed in (0, 1)]
+    pairs = list(zip(rounded, [exact, *others]))
     noise = [_noise(part, [other.parts[i] for other in others]) for i, part in enumerate(exact.parts)]
+    # An exponential is off by as much, relatively, as its argument is absolutely: a softmax at −1000 by 1e-4.
+    shift = 1.2e-7 * max((_scale(v) for v in exactly.values() if isinstance(v, Tensor)), default=1.0)
+    rounding = [
+        min(8 * max(_noise(b.parts[i], [a.parts[i]]) for a, b in pairs), 1e-3 * _scale(part))
+        for i, part in enumerate(exact.parts)
+    ]
     stable = all(
         moved <= 0.1 * _scale(part) if part.is_floating_point() else moved == 0
         for part, moved in zip(exact.parts, noise)
@@ -65,11 +76,15 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
     margins = {}
     for key, gradient in exact.gradients.items():
         if gradient is not None:
-            moved = _noise(gradient, [g for other in others if (g := other.gradients[key]) is not None])
-            margins[key] = max(1e-5 * _scale(gradient), moved)
+            moved = _noise(gradient, [other.gradients[key] for other in others])
+            lost = max(_noise(b.gradients[key], [a.gradients[key]]) for a, b in pairs)
+            margins[key] = max((1e-5 + shift) * _scale(gradient), moved, 8 * lost)
     return Right(
         [part.double() for part in exact.parts],
-        [max(1e-6 * _scale(part), moved / 10, off) for part, moved, off in zip(exact.parts, noise, rounded)],
+        [
+            max(2e-5, share * _scale(part), moved / 10, lost, shift * min(_scale(part), 50))
+            for part, moved, lost in zip(exact.parts, noise, rounding)
+        ],
         [part.dtype for part in plain.parts],
         exact.gradients,
         margins,
@@ -77,14 +92,8 @@ def right_answer(exercise: Exercise, arguments: dict[str, Any], gradients: bool 
     )
 
 
-def _rounding(plain: Tensor, exact: Tensor) -> float:
-    """Four times what the reference itself loses in float32, but no more than a thousandth."""
-    if not exact.is_floating_point():
-        return 0.0
-    return min(4 * _noise(exact, [plain]), 1e-3 * _scale(exact))
-
-
 def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The arguments, each number of them changed by a little that float32 can hold."""
     generator = torch.Generator().manual_seed(seed)
 
     def move(value: Any) -> Any:
@@ -94,16 +103,19 @@ def _twitched(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
             or bool((value == value.round()).all())
         ):
             return value  # 0s and 1s are exact
-        return value * (1 + TWITCH * (2 * torch.rand(value.shape, generator=generator).to(value) - 1))
+        noise = 2 * torch.rand(value.shape, generator=generator, dtype=torch.float64) - 1
+        return (value.double().cpu() * (1 + TWITCH * noise)).float().to(value)
 
     return {key: move(value) for key, value in arguments.items()}
 
 
-def _noise(value: Tensor, others: list[Tensor]) -> float:
-    if not value.numel():
+def _noise(value: Tensor | None, others: list[Tensor | None]) -> float:
+    if value is None or not value.numel():
         return 0.0
-    moved = [(other.double() - value.double()).abs().nan_to_num(0, 0, 0).max().item() for other in others]
-    return max(moved, default=0.0)
+    moved = [
+        (other.double() - value.double()).abs().nan_to_num(0, 0, 0) for other in others if other is not None
+    ]
+    return max((change.max().item() for change in moved), default=0.0)
 
 
 def _scale(value: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,18 @@ from vae_edu.exercises.answers import Answer, answer
 from vae_edu.exercises.cases import Case
 from vae_edu.exercises.compare import alike, fits, fitted, nearer, same
 from vae_edu.exercises.exercise import Exercise
-from vae_edu.exercises.probes import by_part, guilty, ignored, nearly, probe, remedy, rows, some_batches
+from vae_edu.exercises.probes import (
+    by_part,
+    entangled,
+    guilty,
+    ignored,
+    nearly,
+    one_part,
+    probe,
+    remedy,
+    rows,
+    some_batches,
+)
 from vae_edu.exercises.relations import cut_off, relation
 from vae_edu.exercises.wording import Tried, example, listed, shapes
 
@@ -78,9 +90,16 @@ def _mistake(exercise: Exercise, every: list[Tried], wrong: list[Tried]) -> str:
         return known + example(wrong)
     if not any(tried.case.kind == "random" for tried in wrong):
         return _special(*wrong[0]) + example(wrong)
-    return (
-        _found(exercise, every, random, wrong) or f"its values are not the right ones; {exercise.shapes}"
-    ) + example(wrong)
+    found = _found(exercise, every, random, wrong)
+    return (found or f"its values are not the right ones{_side(random)}; {exercise.shapes}") + example(wrong)
+
+
+def _side(random: list[Tried]) -> str:
+    """Whether all values are too large, or all too small."""
+    above = [a.double() > b for case, given in random for a, b in zip(given.parts, case.right.parts)]
+    if all(part.all() for part in above):
+        return ": they are too large everywhere"
+    return "" if any(part.any() for part in above) else ": they are too small"
 
 
 def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: list[Tried]) -> str | None:
@@ -96,24 +115,31 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
         return "it returns values that are not finite: look for exp of a large number, log of 0, or a division by 0"
     if len(random[0].case.right.parts) > 1:
         good, alone = by_part(random)
+        if not any(good):
+            return probe(random, exercise) or ignored(every) or entangled(every) or guilty(every)
         names = [name for name, right in zip(NAMED, good) if not right]
-        what = relation(alone[good.index(False)], exercise) if sum(good) == len(good) - 1 else None
-        if any(good):
-            verb = "is" if len(names) == 1 else "are"
-            return f"of its answers the {' and the '.join(names)} {verb} wrong" + (
-                f": {what}" if what else ""
-            )
-        return probe(random, exercise) or ignored(every) or guilty(every)
-    if (related := relation(random, exercise)) and "order" not in related and "term" in related:
+        if len(names) > 1:
+            return f"of its answers the {' and the '.join(names)} are wrong"
+        i = good.index(False)
+        what = relation(alone[i], replace(exercise, terms=None)) or guilty(one_part(every, i))
+        return f"of its answers the {names[0]} is wrong" + (f": {what}" if what else "")
+    related = relation(random, exercise)
+    if related and related.startswith(_terms(exercise, random)):
         return related
     return (
         ignored(every)
         or related
         or probe(random, exercise)
+        or entangled(every)
         or rows(random)
         or nearly(random)
         or guilty(every)
     )
+
+
+def _terms(exercise: Exercise, random: list[Tried]) -> tuple[str, ...]:
+    """The names of the terms: a sentence about one says more than that an argument makes no difference."""
+    return tuple(exercise.terms(**random[0].case.arguments)) if exercise.terms else ()
 
 
 def _problem(what: str, detail: str, case: Case, exercise: Exercise) -> str:

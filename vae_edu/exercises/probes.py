@@ -24,6 +24,7 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     "|{}|": abs,
     "1 − {}": lambda v: 1 - v,
     "1 / {}": lambda v: 1 / v,
+    "{} / 255": lambda v: v / 255,
 }
 STEPS: dict[str, Callable[[Any], Any]] = {"{} + 1": lambda v: v + 1, "{} − 1": lambda v: v - 1}
 TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -38,6 +39,15 @@ TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
     "max(0, {})": torch.relu,
     "{}, rounded": torch.round,
     "the sign of {}": torch.sign,
+    "{}, forced between 0 and 1": lambda v: v.clamp(0, 1),
+    "{}, cut off above 0": lambda v: v.clamp(max=0),
+    **{f"{{}}, cut off at ±{n}": partial(torch.clamp, min=-n, max=n) for n in (1, 2, 3, 4, 5, 6, 8, 10, 20)},
+    "{} + 1e-6": lambda v: v + 1e-6,
+    "{} + 1e-3": lambda v: v + 1e-3,
+    "softplus({})": torch.nn.functional.softplus,
+    "{} minus its mean over all": lambda v: v - v.mean(),
+    "{}, divided by its standard deviation": lambda v: v / v.std(),
+    "{}, rows and columns swapped": lambda v: v.transpose(-1, -2),
     "{}, scaled to length 1": torch.nn.functional.normalize,
     "only the first row of {}": lambda v: v[:1].expand_as(v),
     "only the last row of {}": lambda v: v[-1:].expand_as(v),
@@ -91,16 +101,21 @@ def _cuts(first: Arguments) -> Iterator[tuple[str, Callable[[Arguments], Argumen
                 (f"it uses only every second entry of {where}", slice(0, None, 2)),
                 (f"it leaves out the first and the last entry of {where}", slice(1, -1)),
             ):
-                yield f"{text}; all of them count", partial(_cut, name, i, part)
+                yield f"{text}; all of them count", partial(_cut, name, (i,), part)
+        if isinstance(value, Tensor) and value.dim() == 4:
+            yield (
+                f"it leaves out the rim of {name}; every pixel counts",
+                partial(_cut, name, (2, 3), slice(1, -1)),
+            )
 
 
-def _cut(name: str, dimension: int, part: slice, arguments: Arguments) -> Arguments:
-    length = arguments[name].shape[dimension]
+def _cut(name: str, dimensions: tuple[int, ...], part: slice, arguments: Arguments) -> Arguments:
+    lengths = [arguments[name].shape[i] for i in dimensions]
 
     def cut(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return value[tuple(part if n == length else slice(None) for n in value.shape)]
+        return value[tuple(part if n in lengths else slice(None) for n in value.shape)]
 
     return {key: cut(value) for key, value in arguments.items()}
 
@@ -147,7 +162,7 @@ def ignored(every: list[Tried]) -> str | None:
     for case, given in every:
         if case.kind != "other" or given.problem or len(given.parts) != len(base.given.parts):
             continue
-        unmoved = all(map(_equal, given.parts, base.given.parts))
+        unmoved = all(map(fits, given.parts, base.given.parts, [1e-6] * len(given.parts)))
         moved = not all(map(fits, case.right.parts, base.case.right.parts, case.right.tolerances))
         names += case.changed if unmoved and moved else ()
     if not names:
@@ -162,8 +177,24 @@ def ignored(every: list[Tried]) -> str | None:
     return text + (f"; the randomness must come from {listed(noise)} alone" if noise else "")
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+def entangled(every: list[Tried]) -> str | None:
+    """Whether the first image's answer changes with the other images."""
+    base = every[0]
+    for case, given in every:
+        if case.kind != "rest" or given.problem or len(given.parts) != len(base.given.parts):
+            continue
+        for a, b, right, tolerance in zip(
+            given.parts, base.given.parts, case.right.parts, case.right.tolerances
+        ):
+            where = [i for i, length in enumerate(right.shape) if length == case.kept]
+            if a.shape == b.shape == right.shape and where:
+                one, other = a.select(where[0], 0), b.select(where[0], 0)
+                if one.isfinite().all() and not fits(one, other, 3 * tolerance):
+                    return (
+                        "what it gives for one image changes with the others in the batch; look for a sum, a mean, "
+                        "a maximum or a normalization over all of them"
+                    )
+    return None
 
 
 def guilty(every: list[Tried]) -> str | None:
@@ -292,20 +323,24 @@ def remedy(finite: bool) -> str:
 
 
 def nearly(random: list[Tried]) -> str | None:
-    """Values that are almost right."""
+    """Values that are almost right, as measured by how much the right ones vary."""
     for case, given in random:
         for a, b in zip(given.parts, case.right.parts):
-            if ((a.double() - b).abs() > 3e-3 * b.abs().clamp(min=1e-3)).any():
+            spread = b.std().item() if b.numel() > 1 else 0.1 * b.abs().max().item()
+            if (a.double() - b).abs().max() > 0.02 * spread:
                 return None
     if any(part.dtype == torch.float16 for _, given in random for part in given.parts):
         return "it computes in float16, which is too coarse; stay with float32"
-    return "its values are almost right; look for a small constant such as 1e-6, a clamp, or a number with too few digits"
+    return (
+        "its values are close to the right ones, but not the same; look for a small constant such as 1e-6, a clamp, "
+        "a number with too few digits, or a count that is off by one"
+    )
 
 
 def by_part(random: list[Tried]) -> tuple[list[bool], list[list[Tried]]]:
     """For answers of several parts: which parts are right, and the cases of each part alone."""
     count = len(random[0].case.right.parts)
-    alone = [[_only(tried, i) for tried in random] for i in range(count)]
+    alone = [one_part(random, i) for i in range(count)]
     good = [
         all(fits(t.given.parts[0], t.case.right.parts[0], t.case.right.tolerances[0]) for t in part)
         for part in alone
@@ -313,9 +348,12 @@ def by_part(random: list[Tried]) -> tuple[list[bool], list[list[Tried]]]:
     return good, alone
 
 
-def _only(tried: Tried, i: int) -> Tried:
-    case, given = tried
-    right = replace(
-        case.right, parts=case.right.parts[i : i + 1], tolerances=case.right.tolerances[i : i + 1]
-    )
-    return Tried(replace(case, right=right), Answer(given.parts[i : i + 1]))
+def one_part(every: list[Tried], i: int) -> list[Tried]:
+    """The cases that have an answer, with one part of it alone."""
+    found = []
+    for case, given in every:
+        if i < len(given.parts):
+            right = case.right
+            right = replace(right, parts=right.parts[i : i + 1], tolerances=right.tolerances[i : i + 1])
+            found.append(Tried(replace(case, right=right), Answer(given.parts[i : i + 1])))
+    return found

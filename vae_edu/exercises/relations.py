@@ -180,12 +180,16 @@ def _by_size(flat: list[_Pair]) -> str | None:
     """A factor or a constant in each case that grows with a size of the exercise."""
     names = [name for name in flat[0].sizes if len({p.sizes[name] for p in flat}) > 1]
     columns = {name: [p.sizes[name] for p in flat] for name in names}
+    for one, other in itertools.combinations(names, 2):
+        columns[f"{one}, times {other}"] = [m * n for m, n in zip(columns[one], columns[other])]
     factors = [p.factor or 0.0 for p in flat]
     if all(factors):
         found = [(k, text) for grown, text in _factors(columns) if (k := _steady(factors, grown))]
         for k, text in sorted(found, key=lambda pair: abs(abs(pair[0]) - 1) > 1e-3):
             times = "" if math.isclose(k, 1, rel_tol=1e-3) else f"{number(k)} times "
             return f"it is {times}the right value {text}"
+        if less := _less_one(factors, columns):
+            return less
     offsets = [p.offset or 0.0 for p in flat]
     if all(offsets):
         for grown, text, any_factor in _offsets(columns):
@@ -193,6 +197,16 @@ def _by_size(flat: list[_Pair]) -> str | None:
             if k and (any_factor or math.isclose(abs(k), 1, rel_tol=1e-2)):
                 sign = "+" if k > 0 else ""
                 return f"it is off by {sign}{number(k)} times {text}"
+    return None
+
+
+def _less_one(factors: list[float], columns: dict[str, list[int]]) -> str | None:
+    """A size that is counted as one less, or one more."""
+    powers = {"n / (n − 1)": 1, "(n − 1) / n": -1, "√(n / (n − 1))": 0.5, "√((n − 1) / n)": -0.5}
+    for name, n in columns.items():
+        for text, power in powers.items() if min(n) > 1 else ():
+            if all(math.isclose(f - 1, (s / (s - 1)) ** power - 1, rel_tol=0.03) for f, s in zip(factors, n)):
+                return f"it is the right value times {text}, where n is {name}; it takes n − 1 for n, or n for n − 1"
     return None
 
 
@@ -204,13 +218,6 @@ def _factors(columns: dict[str, list[int]]) -> Iterator[tuple[list[float], str]]
         yield [s**0.5 for s in n], f"multiplied by the square root of {name}"
         yield [1 / s**2 for s in n], f"divided by the square of {name}; one division is enough"
         yield [float(s**2) for s in n], f"multiplied by the square of {name}"
-        if min(n) > 1:
-            symbol = name.split(",")[0]
-            less = f"; it takes {symbol} − 1 for {symbol}, or the other way round"
-            yield [s / (s - 1) for s in n], f"times n / (n − 1), where n is {name}{less}"
-            yield [(s - 1) / s for s in n], f"times (n − 1) / n, where n is {name}{less}"
-            yield [(s / (s - 1)) ** 0.5 for s in n], f"times √(n / (n − 1)), where n is {name}{less}"
-            yield [((s - 1) / s) ** 0.5 for s in n], f"times √((n − 1) / n), where n is {name}{less}"
     for one, other in itertools.permutations(columns, 2):
         yield (
             [s / t for s, t in zip(columns[one], columns[other])],
@@ -233,11 +240,6 @@ def _offsets(columns: dict[str, list[int]]) -> Iterator[tuple[list[float], str, 
             [math.log(s / t) for s, t in pair],
             f"the logarithm of {one}, over {other}: it takes the wrong one",
             False,
-        )
-        yield (
-            [float(s * t) for s, t in pair],
-            f"{one}, times {other}; look for a constant inside the sum",
-            True,
         )
 
 
