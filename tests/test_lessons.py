@@ -233,7 +233,7 @@ ALL = [f"{number:02}" for number in range(9)]
         ("exercises/lesson_07.py", "import torch", "import torch\n\nHINT = 1", ["07"]),
         ("exercises/exercise.py", "import torch", "import torch\n\nONE = 1", ALL),
         ("iwae_runs.json", "0.", "1.", ["08"]),
-        ("grading/grade.py", "import json", "import json\n\nONE = 1", []),
+        ("grading/grade.py", "import os", "import os\n\nONE = 1", []),
         ("commands.py", "import json", "import json\n\nONE = 1", []),
         ("data/strokes.py", "import torch", "import torch\n\nONE = 1", ALL),
         ("pixelrnn.py", "import torch", "import torch\n\nONE = 1", ["00", "08"]),

@@ -42,7 +42,8 @@ def test_the_lessons_own_solutions_are_tried_and_else_the_packages(tried, monkey
         with pytest.raises(GraderBroken):
             examine(sandbox, tried)
     assert "def l2_loss(" in sandbox.programs[0]
-    assert sandbox.programs[-2].endswith("l2_loss = EXERCISES['l2_loss'].reference")
+    # Each program is tried twice: no answer may be the machine's fault.
+    assert sandbox.programs[-3].endswith("l2_loss = variants.exercise('l2_loss', None).reference")
 
 
 def test_a_lesson_without_solutions_is_no_right_answer(monkeypatch, tmp_path):
