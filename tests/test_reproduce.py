@@ -16,6 +16,7 @@ from vae_edu.__main__ import main
 from vae_edu.active_units import active_units
 from vae_edu.data import binarize, load_images
 from vae_edu.marginal import importance_sampling
+from vae_edu.schedules import cosine
 from vae_edu.train import History
 from vae_edu.vae import VAE
 
@@ -40,10 +41,24 @@ def test_a_short_training_takes_the_schedule_as_far_as_it_goes(monkeypatch):
     asked = {}
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
     x = load_images("strokes", n=40).x
-    reproduce.train(reproduce.network(x), x, 1, 8)
+    reproduce.train(reproduce.network(x), x, 1, 8, schedule="paper")
     rates = [asked["lr"](epoch + 0.5) for epoch in range(8)]
     assert rates == pytest.approx([1e-3, *[1e-3 * 10 ** (-1 / 7)] * 3, *[1e-3 * 10 ** (-2 / 7)] * 4])
     assert (asked["batch_size"], asked["eps"]) == (20, 1e-4)
+
+
+def test_without_a_word_it_is_the_cosine(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
+    x = load_images("strokes", n=40).x
+    for k, epochs in ((1, 1), (5, 30), (50, 4)):
+        reproduce.train(reproduce.network(x), x, k, epochs)
+        right = cosine(reproduce.PEAK, epochs, min(1, epochs / 10))
+        for epoch in (0, 0.5 * epochs, 0.9 * epochs):
+            assert asked["lr"](epoch) == right(epoch)
+        assert (asked["batch_size"], asked["eps"]) == (reproduce.BATCH[k], 1e-8)
+    with pytest.raises(ValueError, match="there is no schedule step: choose cosine or paper"):
+        reproduce.train(reproduce.network(x), x, 1, 2, schedule="step")
 
 
 def test_the_network_is_the_papers():
@@ -72,7 +87,8 @@ def test_a_budget_buys_whole_epochs(monkeypatch):
 
     monkeypatch.setattr(reproduce, "fit", fit)
     monkeypatch.setattr(reproduce.time, "perf_counter", lambda: clock[0])
-    assert reproduce.affordable_epochs(x, 5, 1 / 60) == 33  # epochs of three steps, in a second
+    assert reproduce.affordable_epochs(x, 5, 1 / 60, "paper") == 33  # epochs of three steps, in a second
+    assert reproduce.affordable_epochs(x, 5, 1 / 60) == 100  # of one step
     assert reproduce.affordable_epochs(x, 5, 1e-6) == 1
     assert reproduce.affordable_epochs(x, 5, 1e6) == 3280
     assert set(steps) == {60}
@@ -145,19 +161,44 @@ def test_without_a_file_an_interruption_says_that_nothing_is_kept(folder, monkey
     assert "Nothing is kept without --out." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("options", "epochs"), [([], 33), (["--budget", "6"], 66), (["--epochs", "4"], 4)])
-def test_how_long_it_trains(folder, monkeypatch, options, epochs):
-    """Three minutes on a CPU, and the whole schedule elsewhere, unless it is told otherwise."""
+@pytest.mark.parametrize(
+    ("options", "schedule", "epochs", "elsewhere"),
+    [
+        ([], "cosine", 33, 110),
+        (["--budget", "6"], "cosine", 66, 66),
+        (["--epochs", "4"], "cosine", 4, 4),
+        (["--schedule", "cosine"], "cosine", 33, 110),
+        (["--schedule", "paper"], "paper", 33, 3280),
+        (["--schedule", "paper", "--budget", "6"], "paper", 66, 66),
+    ],
+)
+def test_how_long_it_trains(folder, monkeypatch, options, schedule, epochs, elsewhere):
+    """Three minutes on a CPU, ten on a GPU or all of the paper's epochs, unless it is told otherwise."""
     asked = []
 
     def train(vae, x, k, epochs, **others):
-        asked.append(epochs)
+        asked.append((epochs, others["schedule"]))
         return History(interrupted=True)
 
     monkeypatch.setattr(reproduce, "train", train)
-    monkeypatch.setattr(reproduce, "affordable_epochs", lambda x, k, minutes: int(11 * minutes))
+    monkeypatch.setattr(reproduce, "affordable_epochs", lambda x, k, minutes, schedule: int(11 * minutes))
     main([*COMMAND, "--k", "5", "--data", folder, *options])
-    assert asked == [epochs if options or device().type == "cpu" else 3280]
+    assert asked == [(epochs if device().type == "cpu" else elsewhere, schedule)]
+
+
+def test_a_file_from_before_goes_on_with_the_papers_schedule(folder, tmp_path, monkeypatch, capsys):
+    out = str(tmp_path / "k1.pt")
+    options = [*COMMAND, "--k", "1", "--data", folder, "--out", out]
+    assert main([*options, "--schedule", "paper", "--epochs", "1"]) == 0
+    assert "--schedule paper" not in capsys.readouterr().out
+    vae = VAE.load(out)
+    assert vae.about.pop("schedule") == "paper"
+    vae.save(out)
+    asked = []
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **others: asked.append(others) or History())
+    assert main([*options, "--resume", "--json"]) == 0
+    assert asked[0]["lr"] is reproduce.learning_rate
+    assert "--schedule paper --epochs 1" in json.loads(capsys.readouterr().out)["command"]
 
 
 def test_the_seed_is_that_of_the_weights_and_of_the_training(folder, monkeypatch):
@@ -203,7 +244,12 @@ def test_training_improves_the_measure(folder):
         (["--k", "5", "--budget", "soon"], "minutes above 0"),
         (["--k", "5", "--budget", "3", "--epochs", "2"], "not allowed with"),
         (["--k", "5", "--resume"], "--resume takes everything but --out"),
-        (["--k", "5", "--resume", "--out", "k.pt", "--epochs", "3"], "leave --epochs and --budget out"),
+        (
+            ["--k", "5", "--resume", "--out", "k.pt", "--epochs", "3"],
+            "leave --epochs, --budget and --schedule out",
+        ),
+        (["--k", "5", "--resume", "--out", "k.pt", "--schedule", "paper"], "--schedule out"),
+        (["--k", "5", "--schedule", "linear"], "invalid choice"),
         (["--k", "5", "--resume", "--out", "no.pt"], "there is no checkpoint no.pt"),
         (["--k", "5", "--n", "99"], "has 40 test images"),
         (["--k", "5", "--out", "no/where/k5.pt"], "missing or cannot be written"),
@@ -222,8 +268,10 @@ def test_the_runs_that_came_with_the_package():
     runs = reproduce.runs()
     assert {run["k"] for run in runs} == {1, 5, 50}
     for run in runs:
-        found = re.match(r"python -m vae_edu reproduce iwae --k (\d+) --epochs (\d+)$", run["command"])
-        assert (int(found[1]), int(found[2])) == (run["k"], run["epochs"])
+        words = r"python -m vae_edu reproduce iwae --k (\d+)( --schedule paper)? --epochs (\d+)$"
+        found = re.match(words, run["command"])
+        assert (int(found[1]), int(found[3])) == (run["k"], run["epochs"])
+        assert (found[2] is not None) == (run["schedule"] == "paper")
         assert run["data"] == "mnist"
         assert (run["images"], run["samples"]) == (10_000, 5000)
         assert reproduce.PAPER[run["k"]][0] - 0.5 < run["nll"] < 120
@@ -237,6 +285,7 @@ def test_a_table_of_other_data_has_no_column_of_the_paper():
     run = {
         "k": 5,
         "epochs": 2,
+        "schedule": "cosine",
         "training_minutes": 0.1,
         "machine": "here",
         "nll": 50.0,

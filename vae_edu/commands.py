@@ -191,9 +191,10 @@ def reproduce(options: Reproduce) -> int:
     vae = saved or _new_reproduction(options, source, x)
     _check_alike(torch.Size(vae.image_shape), test)
     epochs, seed = vae.about["epochs"], vae.about["seed"]
-    print(f"{epochs} epochs, of the paper's {paper.EPOCHS} ...", file=sys.stderr)
+    schedule = vae.about.get("schedule", "paper")  # of a file from before 0.5
+    print(f"{epochs} epochs with the schedule {schedule} ...", file=sys.stderr)
     with redirect_stdout(sys.stderr):  # which is for the result alone
-        history = paper.train(vae, x, options.k, epochs, seed=seed, checkpoint=options.out)
+        history = paper.train(vae, x, options.k, epochs, schedule=schedule, seed=seed, checkpoint=options.out)
     if history.interrupted:
         goes_on = "Nothing is kept without --out."
         if options.out:
@@ -202,9 +203,10 @@ def reproduce(options: Reproduce) -> int:
         print(goes_on, file=sys.stderr)
         return exit_code()
     run: dict[str, Any] = {
-        "command": _command(options, source, epochs, seed),
+        "command": _command(options, source, schedule, epochs, seed),
         "data": source["name"],
         "k": options.k,
+        "schedule": schedule,
         "epochs": epochs,
         "machine": paper.machine(x.device),
         "training_minutes": round(vae.about.get("training_minutes", 0.0), 2),
@@ -571,9 +573,9 @@ def _check_reproduce(options: Reproduce) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ValueError("reproduce runs in one process: start it without torchrun.")
     vae_edu.device(options.device)
-    if options.resume and (options.out is None or options.epochs or options.budget):
+    if options.resume and (options.out is None or options.epochs or options.budget or options.schedule):
         raise ValueError(
-            "--resume takes everything but --out from that file: leave --epochs and --budget out."
+            "--resume takes everything but --out from that file: leave --epochs, --budget and --schedule out."
         )
     if options.out and not options.resume:
         _check_new(options.out)
@@ -588,12 +590,13 @@ def _source_of_reproduction(options: Reproduce, saved: VAE | None) -> dict[str, 
 
 def _new_reproduction(options: Reproduce, source: dict[str, Any], x: Tensor) -> VAE:
     """The paper's network, untrained, with its data, options and number of epochs in `about`."""
-    vae, epochs = paper.network(x, options.seed), options.epochs
-    if epochs is None and (options.budget or x.device.type == "cpu"):
-        epochs = paper.affordable_epochs(x, options.k, options.budget or 3)
+    vae, epochs, schedule = paper.network(x, options.seed), options.epochs, options.schedule or "cosine"
+    if epochs is None and (options.budget or schedule == "cosine" or x.device.type == "cpu"):
+        minutes = options.budget or paper.MINUTES["cpu" if x.device.type == "cpu" else "cuda"]
+        epochs = paper.affordable_epochs(x, options.k, minutes, schedule)
     vae.about = {"data": source["name"], "binarize": "stochastic", "k": options.k, "seed": options.seed}
     vae.about |= {name: source[name] for name in ("size", "gray") if name in source}
-    vae.about["epochs"] = epochs or paper.EPOCHS
+    vae.about |= {"schedule": schedule, "epochs": epochs or paper.EPOCHS}
     return vae
 
 
@@ -607,10 +610,11 @@ def _saved_reproduction(options: Reproduce) -> VAE:
     if any(_about(vae, path, name, int) is None for name in ("epochs", "seed")):
         raise ValueError(f"{path} is damaged, it has no epochs or no seed: name another file.")
     _about(vae, path, "training_minutes", float)
+    _about(vae, path, "schedule", str)
     return vae
 
 
-def _command(options: Reproduce, source: dict[str, Any], epochs: int, seed: int) -> str:
+def _command(options: Reproduce, source: dict[str, Any], schedule: str, epochs: int, seed: int) -> str:
     """The command that computes the same numbers again."""
     words = [f"python -m vae_edu reproduce iwae --k {options.k}"]
     if source["name"] != "mnist":
@@ -619,6 +623,8 @@ def _command(options: Reproduce, source: dict[str, Any], epochs: int, seed: int)
         words.append(f"--size {source['size']}")
     if "gray" in source:
         words.append("--gray" if source["gray"] else "--no-gray")
+    if schedule == "paper":
+        words.append("--schedule paper")
     words.append(f"--epochs {epochs}")
     if seed != Reproduce.seed:
         words.append(f"--seed {seed}")

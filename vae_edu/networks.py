@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -69,6 +69,27 @@ def conv_decoder(
             nn.ConvTranspose2d(before, after, kernel_size=3, stride=2, padding=1, output_padding=even),
         ]
     return nn.Sequential(*layers)
+
+
+@torch.no_grad()
+def start_at_mean(decoder: nn.Sequential, x: Tensor) -> None:
+    """Let every pixel's logit start at that of its mean: b ← log m/(1 − m), the best constant image.
+
+    Without it the first hundreds of steps go into learning which pixels are always black.
+
+    Args:
+        decoder: Changed in place; its last layer is an `nn.Linear` with one output a pixel.
+        x: Images (N, C, H, W) in [0, 1].
+
+    Raises:
+        ValueError: The decoder ends otherwise.
+    """
+    last = next((layer for layer in reversed(list(decoder.modules())) if isinstance(layer, nn.Linear)), None)
+    if last is None or last.bias is None or last.out_features != x[0].numel():
+        raise ValueError(
+            f"the decoder does not end in a linear layer with {x[0].numel()} outputs and a bias."
+        )
+    last.bias.copy_(x.mean(0).clamp(1e-3, 1 - 1e-3).logit().flatten())
 
 
 def _sizes(image_shape: Sequence[int], channels: Sequence[int]) -> list[torch.Size]:

@@ -316,6 +316,7 @@ class Reproduce:
 
     paper: str
     k: int
+    schedule: str | None = None
     budget: float | None = None
     epochs: int | None = None
     data: str | None = None
@@ -330,12 +331,18 @@ class Reproduce:
     device: str | None = None
 
 
+SCHEDULES = ("cosine", "paper")
+SCHEDULE = "of the learning rate: a cosine for minutes (default), or the paper's own for 3280 epochs"
+BUDGET = "minutes of training (default: 3 on a CPU, else 10; of the paper's schedule, elsewhere, all epochs)"
+
+
 def _add_reproduce(parser: Parser) -> None:
     add = parser.add_argument
     add("paper", choices=["iwae"], help="importance weighted autoencoders")
     add("--k", type=int, choices=[1, 5, 50], required=True, help="samples of the bound; 1 is the VAE")
+    add("--schedule", choices=SCHEDULES, help=SCHEDULE)
     length = parser.add_mutually_exclusive_group().add_argument
-    length("--budget", type=_minutes, help="minutes of training (default: 3 on a CPU, else all 3280 epochs)")
+    length("--budget", type=_minutes, help=BUDGET)
     length("--epochs", type=_whole(1), help="epochs of training, instead of minutes")
     _add_data(parser, "mnist")
     add("--n", type=_whole(2), help="held-out images to measure on (default: all)")
