@@ -144,7 +144,7 @@ class Runner:
 
         if not MAY_FORK:
             _import_what_is_needed()
-        from vae_edu.exercises.answers import Answer, answer
+        from vae_edu.exercises.answers import Answer, answer, said
 
         confine.drop_privileges(self.user)
         confine.limit(request["processor"], self.most)  # which a student's code cannot raise again
@@ -156,7 +156,7 @@ class Runner:
             function = names[request["function"]]
             found = [answer(function, case, request["gradients"]) for case in cases]
         except BaseException as error:  # a student's SystemExit and KeyboardInterrupt, too
-            found = [Answer(problem=("raised", f"{type(error).__name__}: {error}"))] * len(cases)
+            found = [Answer(problem=("raised", said(error)))] * len(cases)
         line = wire.dumps({"answers": [wire.portable(answer) for answer in found]})
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(line.encode() + b"\n")
