@@ -74,11 +74,13 @@ class Runner:
                 namespaces.leave()
         else:
             confine.adopt_orphans()
+        gc.disable()  # an import makes no garbage, and many objects to look at
         if MAY_FORK:
             _import_what_is_needed()
         self.most = confine.address_space() + MEMORY
         self.processes = os.open("/proc/self/ns/pid", os.O_RDONLY) if isolated else -1
         gc.freeze()  # a child that never looks at these objects need not copy them
+        gc.enable()
         if isolated:
             with _or_not_isolated():
                 namespaces.keep_only(namespaces.pythons_own(PACKAGE), hidden)
