@@ -1,6 +1,8 @@
 """The exercises' checks name every known mistake, and accept every right answer in whatever style."""
 
+import functools
 import re
+from types import MethodType
 
 import pytest
 import torch
@@ -108,6 +110,46 @@ def test_checks_draw_nothing_from_the_learners_random_numbers():
     torch.manual_seed(0)
     check("l2_loss", RIGHT["l2_loss"][0])
     assert torch.rand(1) == right
+
+
+class Odd(Exception):
+    """Raises whatever it is asked for."""
+
+    def __getattr__(self, name):
+        raise ValueError(name)
+
+    def __call__(self, x_hat, x):
+        return 1 / 0
+
+    def __str__(self):
+        raise SystemExit
+
+    __traceback__ = property(lambda self: 1 / 0)
+
+
+def test_an_object_that_answers_no_question_is_called_all_the_same():
+    def fails(x_hat, x):
+        raise Odd
+
+    assert "it raised ZeroDivisionError" in problem("l2_loss", Odd())
+    assert "Odd, which cannot be printed; " in problem("l2_loss", fails)
+    assert "an object of the class Odd" in problem("l2_loss", lambda x_hat, x: Odd())
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def other(*given):
+        return function(*given)
+
+    return other
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, torch.no_grad(), wrapped, lambda f: MethodType(f, 0)])
+def test_the_line_of_an_error_is_found_however_the_function_is_wrapped(wrap):
+    def fails(*given):
+        return 1 / 0
+
+    assert "in its line “return 1 / 0”" in problem("l2_loss", wrap(fails))
 
 
 def test_unknown_exercise():

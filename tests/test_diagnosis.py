@@ -495,3 +495,25 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
 )
 def test_cut_off_values_fixed_sizes_and_shapes_that_do_not_go_together(name, function, message):
     assert message in problem(name, function)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "l2_loss",
+        "kl_to_standard_normal",
+        "posterior_on_grid",
+        "importance_sampling",
+        "best_sigma",
+        "vae_loss",
+    ],
+)
+def test_what_float32_rounds_is_right_and_a_relative_error_of_1e_4_is_not(name):
+    def off(function, *given, **named):
+        found = reference(*given, **named)
+        return tuple(map(function, found)) if isinstance(found, tuple) else function(found)
+
+    reference = EXERCISES[name].reference
+    up = functools.partial(off, lambda part: torch.nextafter(part, part + 1))
+    assert problem(name, up) is None
+    assert problem(name, functools.partial(off, lambda part: 1.0001 * part)) is not None

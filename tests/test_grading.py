@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -487,6 +488,25 @@ def test_a_second_run_grades_only_what_changed(tmp_path, monkeypatch):
     (tmp_path / "grades.json").write_text("{")
     grade(tmp_path, tmp_path / "grades.csv")
     assert len(seen) == 40
+
+
+def test_the_processes_start_at_once_and_none_if_nothing_is_new(tmp_path, monkeypatch):
+    for name in ("anna", "ben"):
+        (tmp_path / f"{name}.ipynb").write_text(lesson(before=[f"# {name}"]))
+    launch, started, both = Sandbox._launch, [], threading.Barrier(2)
+
+    def together(sandbox):
+        started.append(sandbox)
+        both.wait(60)
+        return launch(sandbox)
+
+    monkeypatch.setattr(grading, "_processors", lambda: 2)
+    monkeypatch.setattr(grading, "mark", lambda *_: Mark(2, 2))
+    monkeypatch.setattr(grading, "examine", lambda *_: None)
+    monkeypatch.setattr(Sandbox, "_launch", together)
+    for _ in range(2):
+        grade(tmp_path, tmp_path / "grades.csv")
+        assert len(started) == 2
 
 
 def test_an_interrupted_run_keeps_the_marks_that_it_had(tmp_path, monkeypatch):

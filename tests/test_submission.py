@@ -13,6 +13,7 @@ import pytest
 
 from vae_edu.exercises import LESSONS
 from vae_edu.grading import submission as reading
+from vae_edu.grading.find import find
 from vae_edu.grading.limited import WAIT, OverLimit, limited
 from vae_edu.grading.submission import Unreadable, lesson_of, read
 
@@ -282,6 +283,21 @@ def test_a_process_that_crashes_or_hangs_or_eats_memory_is_ended():
         limited(lambda: sum(0 for _ in iter(int, 1)), seconds=1, memory=2**30)
     assert time.monotonic() < start + WAIT / 2  # the limit of processor time, not the one on the clock
     assert limited(len, "abc", seconds=1, memory=2**30) == 3
+
+
+@pytest.mark.parametrize("fault", [os.abort, lambda: 1 / 0, lambda: sum(0 for _ in iter(int, 1))])
+def test_a_file_that_cannot_be_read_costs_no_other(tmp_path, monkeypatch, fault):
+    load = reading.notebook.load
+    monkeypatch.setattr(reading, "SECONDS", 1)
+    monkeypatch.setattr(reading.notebook, "load", lambda path: fault() if path.stem == "b" else load(path))
+    for name in "abc":
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(cells(RIGHT, f"x = '{name}'")))
+    finding = find([tmp_path], tmp_path / "room")
+    assert [one.submission and one.submission.times_defined("l2_loss") for one in finding.found] == [
+        1,
+        None,
+        1,
+    ]
 
 
 MARKER = "*Your answer to the question:*"

@@ -1,5 +1,6 @@
 """What the commands of `python -m vae_edu` do, each with the options of its name; they return exit codes."""
 
+import gc
 import json
 import math
 import os
@@ -220,6 +221,7 @@ def reproduce(options: Reproduce) -> int:
 
 def grade(options: Grade) -> int:
     """Mark students' notebooks, and print what became of them."""
+    gc.freeze()  # PyTorch's objects stay: to look for garbage among them takes half a second
     from vae_edu.grading.grade import grade as grade_all
     from vae_edu.grading.grade import say_all
 

@@ -1,5 +1,6 @@
 """What a function answers to chosen arguments, as plain tensors, and its side effects."""
 
+import inspect
 import linecache
 import traceback
 from collections.abc import Callable, Sequence
@@ -56,11 +57,7 @@ def answer(function: Callable[..., Any], arguments: dict[str, Any], gradients: S
     except NotATensor as error:
         return Answer(problem=("type", str(error)))
     except (Exception, SystemExit) as error:
-        text = said(error)
-        open_yet = (
-            isinstance(error, NotImplementedError) and "Could not run" not in text
-        )  # which is PyTorch's
-        return Answer(problem=("unwritten", "") if open_yet else ("raised", text + _line(function, error)))
+        return Answer(problem=_problem(function, error))
     return Answer(
         parts, devices, gradients=_gradients(function, arguments, gradients), form=form, renamed=renamed
     )
@@ -70,18 +67,28 @@ def said(error: BaseException) -> str:
     """An error in words, in one line, even if it cannot be printed."""
     try:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:250].rstrip(".")
-    except Exception:
-        return type(error).__name__
+    except (Exception, SystemExit):
+        return f"{type.__repr__(type(error))[8:-2]}, which cannot be printed"
+
+
+def _problem(function: Callable[..., Any], error: BaseException) -> tuple[str, str]:
+    text = said(error)
+    pytorchs = text.startswith("NotImplementedError: Could not run")
+    if issubclass(type(error), NotImplementedError) and not pytorchs:
+        return "unwritten", ""
+    return "raised", text + _line(function, error)
 
 
 def _line(function: Callable[..., Any], error: BaseException) -> str:
     """The line of the function's own code in which an error came up, if it can be read."""
-    code = getattr(function, "__code__", None)
-    for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
-        if frame.f_code is code:
-            line = linecache.getline(code.co_filename, number).strip()  # pyright: ignore[reportOptionalMemberAccess]
-            return f", in its line “{line[:100]}”" if line else ""
-    return ""
+    try:
+        code = inspect.unwrap(function).__code__
+        frames = reversed(list(traceback.walk_tb(error.__traceback__)))
+        number = next(number for frame, number in frames if frame.f_code is code)
+        line = linecache.getline(code.co_filename, number).strip()
+    except (Exception, SystemExit):  # an object may answer no question, and most have no code
+        return ""
+    return f", in its line “{line[:100]}”" if line else ""
 
 
 def _equal(a: Any, b: Any) -> bool:

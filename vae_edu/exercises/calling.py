@@ -1,5 +1,6 @@
 """Call a learner's function, whatever its parameters are named, and read its result as plain tensors."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -29,7 +30,7 @@ def call(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Any, 
     """
     try:
         signature = inspect.signature(function)
-    except (ValueError, TypeError):  # a built-in function, which may know the names or not
+    except Exception:  # a built-in function, which may know the names or not, or an odd object
         return function(**arguments), False
     if _fits(signature, (), arguments):
         return function(**arguments), False
@@ -135,8 +136,9 @@ def _what(value: Any) -> str:
     """What a value is, in words."""
     if value is None:
         return "None for one of its values"
-    if callable(value) and hasattr(value, "__name__"):
-        return f"the function {value.__name__}; call it"
+    with contextlib.suppress(Exception):  # an object may answer no question
+        if callable(value):
+            return f"the function {value.__name__}; call it"
     name = type(value).__name__[:50]
     builtin = type(value).__module__ == "builtins"
     return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}" if builtin else f"an object of the class {name}"

@@ -11,7 +11,7 @@ from vae_edu.grading import LAYOUTS
 from vae_edu.grading.layouts import Who, arrange, lesson_named
 from vae_edu.grading.magics import transformer
 from vae_edu.grading.roster import Roster
-from vae_edu.grading.submission import Submission, Unreadable, read
+from vae_edu.grading.submission import Submission, Unreadable, read, read_several
 from vae_edu.grading.unpack import File, Gathered
 
 GIVE_A_FOLDER = (
@@ -31,6 +31,7 @@ DOCUMENTS = (
     ".zip",
     ".ipynb",
 )
+TOGETHER = 8  # files that one process reads
 SERVICE = ("readme", "license", "status", "requirements")  # names of files that come with submissions
 
 
@@ -113,7 +114,10 @@ def find(
     known = Roster(roster) if roster else None
     gathered = Gathered(list(roots), room, out)
     with ThreadPoolExecutor() as pool:
-        read_files = list(pool.map(lambda file: _read(file, lesson), gathered.files))
+        groups = [gathered.files[i : i + TOGETHER] for i in range(0, len(gathered.files), TOGETHER)]
+        read_files = [
+            one for group in pool.map(lambda group: _read_all(group, lesson), groups) for one in group
+        ]
     finding = Finding(left=[(left.shown, left.why) for left in gathered.left])
     for one in list(read_files):
         if one.file.lower().endswith(".py") and not one.lessons:
@@ -157,14 +161,20 @@ def _only_worries(finding: Finding) -> None:
     finding.found = [one for one in finding.found if one.digest or one.who.student not in having]
 
 
-def _read(file: File, lesson: str | None) -> Found:
+def _read_all(files: list[File], lesson: str | None) -> list[Found]:
+    """What files hold, each as :func:`_read` says."""
+    together = read_several([file.path for file in files])
+    return [_read(file, lesson, given) for file, given in zip(files, together)]
+
+
+def _read(file: File, lesson: str | None, given: Submission | None) -> Found:
     """What a file holds; a note if it cannot be read, or if it holds another lesson than its name says."""
     nobody, named = Who("", ""), lesson_named(file.parts)
     one = Found(file.shown, nobody, modified=file.modified)
     try:
         with file.path.open("rb") as content:
             one = replace(one, digest=hashlib.file_digest(content, "sha256").hexdigest())
-        submission = read(file.path)
+        submission = given or read(file.path)
         note = "; ".join(submission.notes)
         held = _lessons(submission)
     except (Unreadable, OSError) as error:

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from vae_edu.exercises import EXERCISES
@@ -166,7 +167,7 @@ def _copied(nodes: list[ast.AST], name: str) -> bool:
         if isinstance(node, ast.Lambda):
             bodies.append([ast.Return(node.body)])
     shapes = [shape for body in bodies if len(shape := _shape(body)) >= MIN_NODES]
-    return bool(shapes) and _shape(_reference(name)) in shapes
+    return bool(shapes) and _shape_of_reference(name) in shapes
 
 
 def _shape(body: list[ast.stmt]) -> list[str]:
@@ -179,6 +180,11 @@ def _shape(body: list[ast.stmt]) -> list[str]:
                     detail = repr(node.value) if isinstance(node, ast.Constant) else getattr(node, "attr", "")
                     kept.append(f"{type(node).__name__} {detail}")
     return kept
+
+
+@cache
+def _shape_of_reference(name: str) -> list[str]:
+    return _shape(_reference(name))
 
 
 def _reference(name: str) -> list[ast.stmt]:

@@ -149,22 +149,24 @@ class _Class:
         """Mark what is to be marked, if anything is, after right answers were."""
         if not self.jobs:
             return
-        needed = {name for record, _ in self.jobs for name in LESSONS[record.lesson]}
-        tried = {
-            name: hidden_cases(variants.exercise(name, self.variant), self.memory.seed + i)
-            for i, name in enumerate(sorted(needed))
-        }
         workers = min(_processors(), len(self.jobs))
         sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
         known: Known = {}
         save = NowAndThen(lambda: self.write(quietly=True))
         bar = progress_bar(total=len(self.jobs), desc="grading", unit="notebook")
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool, bar:
-            for first in [True, *[False] * (workers - 1)]:
-                sandbox = stack.enter_context(Sandbox(hidden, unconfined))
-                if first:
-                    examine(sandbox, tried, self.variant)
-                    self.able = True
+            boxes = [stack.enter_context(Sandbox(hidden, unconfined)) for _ in range(workers)]
+            starts = [pool.submit(sandbox.start) for sandbox in boxes]
+            needed = {name for record, _ in self.jobs for name in LESSONS[record.lesson]}
+            tried = {
+                name: hidden_cases(variants.exercise(name, self.variant), self.memory.seed + i)
+                for i, name in enumerate(sorted(needed))
+            }
+            for start in starts:
+                start.result()
+            examine(boxes[0], tried, self.variant)
+            self.able = True
+            for sandbox in boxes:
                 sandboxes.put(sandbox)
             futures = {pool.submit(self._mark_all, job, tried, sandboxes, known): job for job in self.jobs}
             try:

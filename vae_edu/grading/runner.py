@@ -74,11 +74,13 @@ class Runner:
                 namespaces.leave()
         else:
             confine.adopt_orphans()
+        gc.disable()  # an import makes no garbage, and many objects to look at
         if MAY_FORK:
             _import_what_is_needed()
         self.most = confine.address_space() + MEMORY
         self.processes = os.open("/proc/self/ns/pid", os.O_RDONLY) if isolated else -1
         gc.freeze()  # a child that never looks at these objects need not copy them
+        gc.enable()
         if isolated:
             with _or_not_isolated():
                 namespaces.keep_only(namespaces.pythons_own(PACKAGE), hidden)
@@ -144,7 +146,7 @@ class Runner:
 
         if not MAY_FORK:
             _import_what_is_needed()
-        from vae_edu.exercises.answers import Answer, answer
+        from vae_edu.exercises.answers import Answer, answer, said
 
         confine.drop_privileges(self.user)
         confine.limit(request["processor"], self.most)  # which a student's code cannot raise again
@@ -156,7 +158,7 @@ class Runner:
             function = names[request["function"]]
             found = [answer(function, case, request["gradients"]) for case in cases]
         except BaseException as error:  # a student's SystemExit and KeyboardInterrupt, too
-            found = [Answer(problem=("raised", f"{type(error).__name__}: {error}"))] * len(cases)
+            found = [Answer(problem=("raised", said(error)))] * len(cases)
         line = wire.dumps({"answers": [wire.portable(answer) for answer in found]})
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(line.encode() + b"\n")

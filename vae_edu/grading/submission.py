@@ -7,6 +7,7 @@ import sys
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from vae_edu.exercises import EXERCISES, LESSONS
@@ -16,7 +17,7 @@ from vae_edu.grading.magics import NoPython, newer, parse, transformer
 from vae_edu.grading.notebook import Unreadable
 from vae_edu.grading.statements import Statement, statements
 
-__all__ = ["Submission", "Unreadable", "lesson_of", "read"]
+__all__ = ["Submission", "Unreadable", "lesson_of", "read", "read_several"]
 
 SECONDS = 4  # of processor time to read a file, which takes a tenth of one
 MEMORY = 4 * 2**30  # bytes, for the largest file
@@ -57,6 +58,23 @@ class Submission:
         return _Slice(self.statements, name).program()
 
 
+def read_several(paths: list[Path]) -> list[Submission | None]:
+    """Read several files in one process with limits, and what they share once.
+
+    Returns:
+        For each file the submission; None if :func:`read` has to read it alone.
+
+    Raises:
+        ValueError: IPython is missing.
+    """
+    transformer()
+    try:
+        found = limited(_read_several, paths, seconds=SECONDS, memory=MEMORY)
+    except (OverLimit, OSError):
+        return [None] * len(paths)
+    return [one if isinstance(one, Submission) else None for one in found]
+
+
 def read(path: Path) -> Submission:
     """Read a submission from a file, in a process with limits.
 
@@ -85,6 +103,10 @@ def lesson_of(submission: Submission) -> str | None:
     return best if names & LESSONS[best].keys() else None
 
 
+def _read_several(paths: list[Path]) -> list[Submission | str]:
+    return list(map(_read, paths))
+
+
 def _read(path: Path) -> Submission | str:
     """The submission, or what is wrong with the file."""
     try:
@@ -101,7 +123,7 @@ def _read(path: Path) -> Submission | str:
     newer_names: dict[str, str] = {}
     for source in content.code:
         try:
-            found.statements += statements(parse(source))
+            found.statements += _statements(source)
         except Exception as error:  # whatever the cell holds, the others count
             names = {name for pair in DEFINED.findall(source) for name in pair} - {""}
             needs = newer(source, error, sys.version_info[:2]) if isinstance(error, SyntaxError) else None
@@ -118,6 +140,11 @@ def _read(path: Path) -> Submission | str:
         del found.broken[name]
         found.notes.append(f"another cell with {name} cannot be read")
     return found
+
+
+@lru_cache(1000)
+def _statements(source: str) -> list[Statement]:
+    return statements(parse(source))
 
 
 def _problem(source: str, error: Exception) -> str:
