@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vae_edu.networks import conv_decoder, conv_encoder, mlp
+from vae_edu.networks import conv_decoder, conv_encoder, mlp, start_at_mean
 
 
 def test_mlp_is_its_equation():
@@ -39,3 +39,25 @@ def test_every_weight_of_the_cnn_matters():
     decoder(encoder(torch.rand(4, 1, 12, 10))).square().sum().backward()
     for parameter in [*encoder.parameters(), *decoder.parameters()]:
         assert parameter.grad.abs().sum() > 0
+
+
+def test_a_decoder_starts_at_the_mean_image():
+    x = torch.rand(300, 1, 2, 3) * torch.tensor([[[0, 0.1, 0.5], [0.9, 1, 0.3]]])
+    for decoder in (mlp([4, 5, 6]), nn.Sequential(mlp([4, 5, 6]), nn.Unflatten(1, (1, 2, 3)))):
+        before = [parameter.clone() for parameter in decoder.parameters()][:-1]
+        start_at_mean(decoder, x)
+        *after, bias = decoder.parameters()
+        assert all(map(torch.equal, before, after))
+        torch.testing.assert_close(bias.sigmoid(), x.mean(0).flatten().clamp(0.001, 0.999))
+        with torch.no_grad():
+            after[-1].zero_()
+        logits = decoder(torch.randn(1, 4)).flatten(1)
+        assert torch.allclose(logits, bias)
+
+
+@pytest.mark.parametrize(
+    "decoder", [conv_decoder(4, (1, 2, 3)), mlp([4, 5]), nn.Sequential(nn.Linear(4, 6, bias=False))]
+)
+def test_a_decoder_that_ends_otherwise_cannot(decoder):
+    with pytest.raises(ValueError, match="must end in a linear layer with a bias and 6 outputs"):
+        start_at_mean(decoder, torch.rand(2, 1, 2, 3))

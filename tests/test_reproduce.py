@@ -128,7 +128,8 @@ def test_a_run_is_what_its_numbers_say(folder, tmp_path, capsys):
 def test_resumed_is_what_it_would_have_been(folder, tmp_path, monkeypatch, capsys):
     whole, parts = str(tmp_path / "whole.pt"), str(tmp_path / "parts.pt")
     options = [*COMMAND, "--k", "5", "--data", folder, "--json", "--out"]
-    assert main([*options, whole, "--epochs", "3", "--seed", "7"]) == 0
+    new = ["--schedule", "paper", "--epochs", "3", "--seed", "7"]  # in batches of 20: more steps
+    assert main([*options, whole, *new]) == 0
     right = json.loads(capsys.readouterr().out)
     fit, calls = reproduce.fit, []
 
@@ -142,7 +143,7 @@ def test_resumed_is_what_it_would_have_been(folder, tmp_path, monkeypatch, capsy
         return fit(vae, loss, x, *arguments, lr=until, **others)
 
     monkeypatch.setattr(reproduce, "fit", with_ctrl_c)
-    assert main([*options, parts, "--epochs", "3", "--seed", "7"]) == 130
+    assert main([*options, parts, *new]) == 130
     assert f"--k 5 --resume --out {parts} goes on." in capsys.readouterr().err
     assert 1.3 < max(calls) < 1.5  # that step was the last one
     minutes = VAE.load(parts).about["training_minutes"]

@@ -3,11 +3,7 @@
 import pytest
 import torch
 
-from vae_edu.data import load_images
-from vae_edu.elbo import negative_elbo_of_binarized
 from vae_edu.schedules import START, cosine
-from vae_edu.train import evaluate, fit
-from vae_edu.vae import VAE
 
 
 def test_cosine_is_pytorchs_linear_warm_up_and_annealing():
@@ -46,17 +42,3 @@ def test_cosine_is_above_0_to_the_end_and_after_it():
 def test_cosine_refuses_what_is_no_schedule(arguments, said):
     with pytest.raises(ValueError, match=said):
         cosine(*arguments)
-
-
-def test_a_falling_rate_reaches_a_better_bound_than_a_constant_one():
-    x = load_images("strokes", n=2000).x
-
-    def final(lr):
-        torch.manual_seed(0)
-        vae = VAE((1, 28, 28), 20, "bernoulli", hidden=(200,))
-        fit(vae, negative_elbo_of_binarized, x, 6, lr=lr, progress=False)
-        return evaluate(vae, negative_elbo_of_binarized, x)
-
-    values = [final(cosine(4e-3, 6)), final(4e-3), final(1e-3)]
-    assert values == sorted(values)
-    assert values[1] - values[0] > 2, values

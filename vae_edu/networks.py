@@ -85,10 +85,9 @@ def start_at_mean(decoder: nn.Sequential, x: Tensor) -> None:
         ValueError: The decoder ends otherwise.
     """
     last = next((layer for layer in reversed(list(decoder.modules())) if isinstance(layer, nn.Linear)), None)
-    if last is None or last.bias is None or last.out_features != x[0].numel():
-        raise ValueError(
-            f"the decoder does not end in a linear layer with {x[0].numel()} outputs and a bias."
-        )
+    pixels = x[0].numel()
+    if last is None or last.bias is None or last.out_features != pixels:
+        raise ValueError(f"the decoder must end in a linear layer with a bias and {pixels} outputs.")
     last.bias.copy_(x.mean(0).clamp(1e-3, 1 - 1e-3).logit().flatten())
 
 

@@ -13,11 +13,10 @@ def cosine(peak: float, epochs: float, warm_up: float = 1.0) -> Callable[[float]
 
     λ(e) = λ_peak e/w while e < w, and λ_peak [1 + cos π (e − w)/(E − w)]/2 after it, with E epochs in all and
     w of warm-up (Loshchilov & Hutter 2017, without restarts; the warm-up as in Goyal et al. 2017). A high
-    rate moves fast and a falling one lets the noise of the steps average out, so that few epochs lead to a
-    better model than at any constant rate.
+    rate moves fast; as it falls, the noise of the steps averages out.
 
     Args:
-        peak: The highest rate, λ_peak. 2 to 6 times the best constant rate is usual for a VAE.
+        peak: The highest rate, λ_peak.
         epochs: E, as many as `fit` gets.
         warm_up: w, below E.
 
