@@ -39,7 +39,7 @@ def test_the_schedule_is_the_papers_epoch_by_epoch():
 
 def test_a_short_training_takes_the_schedule_as_far_as_it_goes(monkeypatch):
     asked = {}
-    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options) or History())
     x = load_images("strokes", n=40).x
     reproduce.train(reproduce.network(x), x, 1, 8, schedule="paper")
     rates = [asked["lr"](epoch + 0.5) for epoch in range(8)]
@@ -49,14 +49,14 @@ def test_a_short_training_takes_the_schedule_as_far_as_it_goes(monkeypatch):
 
 def test_without_a_word_it_is_the_cosine(monkeypatch):
     asked = {}
-    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options))
+    monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options) or History())
     x = load_images("strokes", n=40).x
     for k, epochs in ((1, 1), (5, 30), (50, 4)):
         reproduce.train(reproduce.network(x), x, k, epochs)
         right = cosine(reproduce.PEAK, epochs, min(1, epochs / 10))
         for epoch in (0, 0.5 * epochs, 0.9 * epochs):
             assert asked["lr"](epoch) == right(epoch)
-        assert (asked["batch_size"], asked["eps"]) == (reproduce.BATCH[k], 1e-8)
+        assert (asked["batch_size"], asked["eps"]) == (reproduce.BATCH, 1e-8)
     with pytest.raises(ValueError, match="there is no schedule step: choose cosine or paper"):
         reproduce.train(reproduce.network(x), x, 1, 2, schedule="step")
 
@@ -87,10 +87,13 @@ def test_a_budget_buys_whole_epochs(monkeypatch):
 
     monkeypatch.setattr(reproduce, "fit", fit)
     monkeypatch.setattr(reproduce.time, "perf_counter", lambda: clock[0])
-    assert reproduce.affordable_epochs(x, 5, 1 / 60, "paper") == 33  # epochs of three steps, in a second
-    assert reproduce.affordable_epochs(x, 5, 1 / 60) == 100  # of one step
-    assert reproduce.affordable_epochs(x, 5, 1e-6) == 1
-    assert reproduce.affordable_epochs(x, 5, 1e6) == 3280
+    assert reproduce.affordable_epochs(x, 5, 1 / 60, "paper") == (33, 0)  # epochs of three steps, in a second
+    assert reproduce.affordable_epochs(x, 5, 1 / 60) == (100, 0)  # of one step
+    assert reproduce.affordable_epochs(x, 5, 0.6 / 60) == (30, 150)  # half of the time for each part
+    assert reproduce.affordable_epochs(x, 1, 0.1 / 60) == (50, 0)
+    assert reproduce.affordable_epochs(x, 5, 1e-6) == (1, 1)
+    assert reproduce.affordable_epochs(x, 5, 1e-6, "paper") == (1, 0)
+    assert reproduce.affordable_epochs(x, 5, 1e6) == (3280, 0)
     assert set(steps) == {60}
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
@@ -156,6 +159,49 @@ def test_resumed_is_what_it_would_have_been(folder, tmp_path, monkeypatch, capsy
     assert VAE.load(parts).about["training_minutes"] > minutes > 0
 
 
+def test_a_training_that_begins_as_a_plain_vae(folder, tmp_path, monkeypatch, capsys):
+    """Two calls of fit, one falling rate; stopped in either part, it goes on to the same end."""
+    whole, parts = str(tmp_path / "whole.pt"), tmp_path / "parts.pt"
+    options = [*COMMAND, "--k", "5", "--data", folder, "--json", "--out"]
+    new = ["--epochs", "2", "--vae-epochs", "3", "--seed", "7"]
+    fit, calls = reproduce.fit, []
+
+    def recorded(vae, loss, x, epochs, *, lr, **others):
+        calls.append((loss.keywords["samples"], epochs, lr(0.0), lr(epochs)))
+        return fit(vae, loss, x, epochs, lr=lr, **others)
+
+    monkeypatch.setattr(reproduce, "fit", recorded)
+    assert main([*options, whole, *new]) == 0
+    right = json.loads(capsys.readouterr().out)
+    assert right["command"].endswith("--epochs 2 --vae-epochs 3 --seed 7 --n 20 --samples 10")
+    (one, first, start, middle), (k, last, again, end) = calls
+    assert (one, first, k, last) == (1, 3, 5, 2)
+    assert start < middle == again
+    assert end < 1e-5 * middle
+    for stop in (1, 5):  # with so many samples
+
+        def stopped(vae, loss, x, *arguments, lr, stop=stop, **others):
+            def until(epoch):
+                if epoch > 1 and loss.keywords["samples"] == stop:
+                    signal.raise_signal(signal.SIGINT)
+                return lr(epoch)
+
+            return fit(vae, loss, x, *arguments, lr=until, **others)
+
+        monkeypatch.setattr(reproduce, "fit", stopped)
+        assert main([*options, str(parts), *new]) == 130
+        assert parts.exists() == (stop == 5)
+        monkeypatch.setattr(reproduce, "fit", fit)
+        capsys.readouterr()
+        assert main([*options, str(parts), *new]) == 2
+        assert "--resume goes on with it" in line_of(capsys, 2)
+        assert main([*options, str(parts), "--resume"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["nll"], found["command"]) == (right["nll"], right["command"])
+        assert [path.name for path in tmp_path.iterdir() if "parts" in path.name] == ["parts.pt"]
+        parts.unlink()
+
+
 def test_without_a_file_an_interruption_says_that_nothing_is_kept(folder, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **others: History(interrupted=True))
     assert main([*COMMAND, "--k", "5", "--data", folder, "--epochs", "3"]) == 130
@@ -182,7 +228,9 @@ def test_how_long_it_trains(folder, monkeypatch, options, schedule, epochs, else
         return History(interrupted=True)
 
     monkeypatch.setattr(reproduce, "train", train)
-    monkeypatch.setattr(reproduce, "affordable_epochs", lambda x, k, minutes, schedule: int(11 * minutes))
+    monkeypatch.setattr(
+        reproduce, "affordable_epochs", lambda x, k, minutes, schedule: (int(11 * minutes), 3)
+    )
     main([*COMMAND, "--k", "5", "--data", folder, *options])
     assert asked == [(epochs if device().type == "cpu" else elsewhere, schedule)]
 
@@ -251,6 +299,9 @@ def test_training_improves_the_measure(folder):
         ),
         (["--k", "5", "--resume", "--out", "k.pt", "--schedule", "paper"], "--schedule out"),
         (["--k", "5", "--schedule", "linear"], "invalid choice"),
+        (["--k", "5", "--vae-epochs", "3"], "--vae-epochs goes with --epochs"),
+        (["--k", "1", "--epochs", "3", "--vae-epochs", "3"], "--vae-epochs goes with --epochs"),
+        (["--k", "5", "--epochs", "3", "--vae-epochs", "3", "--schedule", "paper"], "and the cosine"),
         (["--k", "5", "--resume", "--out", "no.pt"], "there is no checkpoint no.pt"),
         (["--k", "5", "--n", "99"], "has 40 test images"),
         (["--k", "5", "--out", "no/where/k5.pt"], "missing or cannot be written"),

@@ -191,11 +191,13 @@ def reproduce(options: Reproduce) -> int:
         raise ValueError(f"{source['name']} has a single test image: the standard error needs two or more.")
     vae = saved or _new_reproduction(options, source, x)
     _check_alike(torch.Size(vae.image_shape), test)
-    epochs, seed = vae.about["epochs"], vae.about["seed"]
-    schedule = vae.about.get("schedule", "paper")  # of a file from before 0.5
-    print(f"{epochs} epochs with the schedule {schedule} ...", file=sys.stderr)
+    seed = vae.about["seed"]
+    how = {"epochs": vae.about["epochs"], "vae_epochs": vae.about.get("vae_epochs", 0)}
+    how["schedule"] = vae.about.get("schedule", "paper")  # of a file from before 0.5
+    first = f"{how['vae_epochs']} epochs with one sample, and then " if how["vae_epochs"] else ""
+    print(f"{first}{how['epochs']} epochs, schedule {how['schedule']} ...", file=sys.stderr)
     with redirect_stdout(sys.stderr):  # which is for the result alone
-        history = paper.train(vae, x, options.k, epochs, schedule=schedule, seed=seed, checkpoint=options.out)
+        history = paper.train(vae, x, options.k, **how, seed=seed, checkpoint=options.out)
     if history.interrupted:
         goes_on = "Nothing is kept without --out."
         if options.out:
@@ -204,11 +206,10 @@ def reproduce(options: Reproduce) -> int:
         print(goes_on, file=sys.stderr)
         return exit_code()
     run: dict[str, Any] = {
-        "command": _command(options, source, schedule, epochs, seed),
+        "command": _command(options, source, how, seed),
         "data": source["name"],
         "k": options.k,
-        "schedule": schedule,
-        "epochs": epochs,
+        **how,
         "machine": paper.machine(x.device),
         "training_minutes": round(vae.about.get("training_minutes", 0.0), 2),
         "images": len(test),
@@ -575,12 +576,17 @@ def _check_reproduce(options: Reproduce) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ValueError("reproduce runs in one process: start it without torchrun.")
     vae_edu.device(options.device)
-    if options.resume and (options.out is None or options.epochs or options.budget or options.schedule):
+    given = options.epochs or options.vae_epochs or options.budget or options.schedule
+    if options.resume and (options.out is None or given):
         raise ValueError(
             "--resume takes everything but --out from that file: leave --epochs, --budget and --schedule out."
         )
+    if options.vae_epochs and (options.epochs is None or options.k == 1 or options.schedule == "paper"):
+        raise ValueError("--vae-epochs goes with --epochs, --k 5 or 50, and the cosine.")
     if options.out and not options.resume:
         _check_new(options.out)
+        if paper.first_part(options.out).exists():
+            raise ValueError(f"{options.out} is begun already: --resume goes on with it, or name another.")
 
 
 def _source_of_reproduction(options: Reproduce, saved: VAE | None) -> dict[str, Any]:
@@ -592,19 +598,22 @@ def _source_of_reproduction(options: Reproduce, saved: VAE | None) -> dict[str, 
 
 def _new_reproduction(options: Reproduce, source: dict[str, Any], x: Tensor) -> VAE:
     """The paper's network, untrained, with its data, options and number of epochs in `about`."""
-    vae, epochs, schedule = paper.network(x, options.seed), options.epochs, options.schedule or "cosine"
+    vae, schedule = paper.network(x, options.seed), options.schedule or "cosine"
+    epochs, vae_epochs = options.epochs, options.vae_epochs or 0
     if epochs is None and (options.budget or schedule == "cosine" or x.device.type == "cpu"):
         minutes = options.budget or paper.MINUTES["cpu" if x.device.type == "cpu" else "cuda"]
-        epochs = paper.affordable_epochs(x, options.k, minutes, schedule)
+        epochs, vae_epochs = paper.affordable_epochs(x, options.k, minutes, schedule)
     vae.about = {"data": source["name"], "binarize": "stochastic", "k": options.k, "seed": options.seed}
     vae.about |= {name: source[name] for name in ("size", "gray") if name in source}
-    vae.about |= {"schedule": schedule, "epochs": epochs or paper.EPOCHS}
+    vae.about |= {"schedule": schedule, "epochs": epochs or paper.EPOCHS, "vae_epochs": vae_epochs}
     return vae
 
 
 def _saved_reproduction(options: Reproduce) -> VAE:
     """The network in the file --out, whose training goes on."""
-    path = str(options.out)
+    path, first = str(options.out), paper.first_part(str(options.out))
+    if first.exists() and not Path(path).exists():
+        path = str(first)
     vae = VAE.load(path, options.device)
     if vae.about.get("k") != options.k:
         what = f"with --k {vae.about['k']}" if "k" in vae.about else "by another command"
@@ -613,10 +622,11 @@ def _saved_reproduction(options: Reproduce) -> VAE:
         raise ValueError(f"{path} is damaged, it has no epochs or no seed: name another file.")
     _about(vae, path, "training_minutes", float)
     _about(vae, path, "schedule", str)
+    _about(vae, path, "vae_epochs", int)
     return vae
 
 
-def _command(options: Reproduce, source: dict[str, Any], schedule: str, epochs: int, seed: int) -> str:
+def _command(options: Reproduce, source: dict[str, Any], how: dict[str, Any], seed: int) -> str:
     """The command that computes the same numbers again."""
     words = [f"python -m vae_edu reproduce iwae --k {options.k}"]
     if source["name"] != "mnist":
@@ -625,9 +635,11 @@ def _command(options: Reproduce, source: dict[str, Any], schedule: str, epochs: 
         words.append(f"--size {source['size']}")
     if "gray" in source:
         words.append("--gray" if source["gray"] else "--no-gray")
-    if schedule == "paper":
+    if how["schedule"] == "paper":
         words.append("--schedule paper")
-    words.append(f"--epochs {epochs}")
+    words.append(f"--epochs {how['epochs']}")
+    if how["vae_epochs"]:
+        words.append(f"--vae-epochs {how['vae_epochs']}")
     if seed != Reproduce.seed:
         words.append(f"--seed {seed}")
     if options.n is not None:

@@ -319,6 +319,7 @@ class Reproduce:
     schedule: str | None = None
     budget: float | None = None
     epochs: int | None = None
+    vae_epochs: int | None = None
     data: str | None = None
     size: int | None = None
     gray: bool | None = None
@@ -344,6 +345,7 @@ def _add_reproduce(parser: Parser) -> None:
     length = parser.add_mutually_exclusive_group().add_argument
     length("--budget", type=_minutes, help=BUDGET)
     length("--epochs", type=_whole(1), help="epochs of training, instead of minutes")
+    add("--vae-epochs", type=_whole(1), help="with --epochs: how many with one sample before these")
     _add_data(parser, "mnist")
     add("--n", type=_whole(2), help="held-out images to measure on (default: all)")
     add(

@@ -25,8 +25,8 @@ from vae_edu.vae import VAE
 PAPER = {1: (86.76, 19), 5: (85.54, 22), 50: (84.78, 25)}  # k: −log p(x) on MNIST in nats, active units
 EPOCHS = 3280  # of the paper's schedule
 SCHEDULES = ("cosine", "paper")
-PEAK = 2e-3  # of the cosine
-BATCH = {1: 128, 5: 128, 50: 128}
+PEAK, BATCH = 2e-3, 64  # of the cosine
+ENOUGH = 100  # epochs, for which no model need begin as a plain VAE
 MINUTES = {"cpu": 3.0, "cuda": 10.0}  # of training, under the cosine
 RUNS = Path(__file__).with_name("iwae_runs.json")
 TRIAL_STEPS = 60  # to find out how long an epoch takes
@@ -72,16 +72,14 @@ def network(x: Tensor, seed: int = 0) -> VAE:
     return vae
 
 
-def settings(schedule: str, k: int, epochs: int) -> dict[str, Any]:
+def settings(schedule: str, epochs: int) -> dict[str, Any]:
     """The learning rate, the batch size and Adam's ε of a training.
 
     The paper's own schedule is for 3,280 epochs in batches of 20. The cosine reaches as far in a fraction of
-    the steps; its batch size and peak were chosen on the last 10,000 training images, without a look at the
-    test images.
+    the steps; its peak and its batch size were chosen on the last 10,000 training images.
 
     Args:
         schedule: One of `SCHEDULES`.
-        k: Samples of the bound.
         epochs: Of the training.
 
     Returns:
@@ -94,7 +92,7 @@ def settings(schedule: str, k: int, epochs: int) -> dict[str, Any]:
         raise ValueError(f"there is no schedule {schedule}: choose {' or '.join(SCHEDULES)}.")
     if schedule == "paper":
         return {"lr": learning_rate, "batch_size": 20, "eps": 1e-4}
-    return {"lr": cosine(PEAK, epochs, min(1.0, epochs / 10)), "batch_size": BATCH[k], "eps": 1e-8}
+    return {"lr": cosine(PEAK, epochs, min(1.0, epochs / 10)), "batch_size": BATCH, "eps": 1e-8}
 
 
 def train(
@@ -103,12 +101,15 @@ def train(
     k: int,
     epochs: int,
     *,
+    vae_epochs: int = 0,
     schedule: str = "cosine",
     seed: int = 0,
     checkpoint: str | Path | None = None,
 ) -> History:
     """Maximize the bound with k samples on images drawn anew from gray x.
 
+    Where time is short, a model learns more from many epochs with one sample than from a few with k. So it
+    can begin as a plain VAE. The rate then falls over both parts as over one training, by half in each.
     `vae.about["training_minutes"]` holds the minutes of all whole epochs, also of those before an
     interruption.
 
@@ -116,24 +117,44 @@ def train(
         vae: Changed in place.
         x: Gray images (N, 1, 28, 28) in [0, 1].
         k: Samples of the bound; 1 is the ELBO.
-        epochs: How many times every image is seen.
+        epochs: How many times every image is seen with k samples.
+        vae_epochs: How many times with one sample, before that.
         schedule: One of `SCHEDULES`; see `settings`.
         seed: Of the order of the images and of all draws.
-        checkpoint: As for `vae_edu.train.fit`.
+        checkpoint: As for `vae_edu.train.fit`. Until the first part is done, it is `first_part` of this file.
 
     Returns:
-        What `vae_edu.train.fit` saw.
+        What `vae_edu.train.fit` saw of the last part.
     """
     start, before = time.perf_counter(), vae.about.get("training_minutes", 0.0)
 
     def watch(model: nn.Module, history: History) -> None:
         vae.about["training_minutes"] = before + (time.perf_counter() - start) / 60
 
-    how = settings(schedule, k, epochs)
-    return _fit(vae, x, k, epochs, **how, seed=seed, checkpoint=checkpoint, watch=watch)
+    how = settings(schedule, epochs)
+    parts = [(k, epochs, how["lr"], checkpoint)]
+    if vae_epochs:
+        rate = cosine(PEAK, 2, min(0.2, 1 / vae_epochs))  # as if each part were one epoch
+        parts = [(k, epochs, lambda epoch: rate(1 + epoch / epochs), checkpoint)]
+        if not checkpoint or not Path(checkpoint).exists():
+            first = checkpoint and first_part(checkpoint)
+            parts.insert(0, (1, vae_epochs, lambda epoch: rate(epoch / vae_epochs), first))
+    history = History()
+    for samples, times, how["lr"], file in parts:
+        history = _fit(vae, x, samples, times, **how, seed=seed, checkpoint=file, watch=watch)
+        if history.interrupted:
+            return history
+    if checkpoint:
+        first_part(checkpoint).unlink(missing_ok=True)
+    return history
 
 
-def affordable_epochs(x: Tensor, k: int, minutes: float, schedule: str = "cosine") -> int:
+def first_part(checkpoint: str | Path) -> Path:
+    """The file that a training with `vae_epochs` writes as long as it is a plain VAE's."""
+    return Path(f"{checkpoint}.vae")
+
+
+def affordable_epochs(x: Tensor, k: int, minutes: float, schedule: str = "cosine") -> tuple[int, int]:
     """How many epochs fit into so many minutes on this machine, measured by a short training.
 
     Args:
@@ -143,12 +164,21 @@ def affordable_epochs(x: Tensor, k: int, minutes: float, schedule: str = "cosine
         schedule: One of `SCHEDULES`.
 
     Returns:
-        At least one and at most 3,280.
+        The epochs with k samples, from 1 to 3,280; and those before it with one sample, which are to take
+        half of the time if it is too short for a hundred epochs with k samples.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C.
     """
-    how = settings(schedule, k, 1)
+    epochs = _fitting(x, k, minutes, schedule)
+    if schedule == "paper" or k == 1 or epochs >= ENOUGH:
+        return epochs, 0
+    return max(1, round(epochs / 2)), max(1, round(_fitting(x, 1, minutes, schedule) / 2))
+
+
+def _fitting(x: Tensor, k: int, minutes: float, schedule: str) -> int:
+    """How many epochs with k samples fit into so many minutes; at least one and at most 3,280."""
+    how = settings(schedule, 1)
     few, vae = x[torch.arange(TRIAL_STEPS * how["batch_size"]) % len(x)], network(x)
     seconds = 0.0
     for _ in range(2):  # the first one warms up
@@ -210,7 +240,7 @@ def table(runs: list[dict[str, Any]]) -> str:
         runs: What that command prints with --json.
 
     Returns:
-        Lines of text, in the order of k and of the epochs.
+        Lines of text, in the order of k and of the epochs; "24 + 2" are 24 with one sample, and 2 with k.
     """
     lines = [
         "    |    −log p(x), nats     | active units  |",
@@ -218,9 +248,11 @@ def table(runs: list[dict[str, Any]]) -> str:
     ]
     for run in sorted(runs, key=lambda run: (run["k"], run["epochs"])):
         nll, active = PAPER[run["k"]] if run["data"] == "mnist" else ("–", "–")
+        first = run.get("vae_epochs", 0)
+        epochs = f"{first} + {run['epochs']}" if first else run["epochs"]
         lines.append(
             f"{run['k']:3} | {nll:>6}  {run['nll']:7.2f} ± {run['standard_error']:.2f} | {active:>5}"
-            f"{run['active_units']:8} | {run['epochs']:7} {run['training_minutes']:8.1f}  "
+            f"{run['active_units']:8} | {epochs:>7} {run['training_minutes']:8.1f}  "
             f"{run['schedule']:8}  {run['machine']}"
         )
     return "\n".join(lines)
