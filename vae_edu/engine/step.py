@@ -65,13 +65,13 @@ class Step:
             raise ValueError(
                 "the loss does not depend on the model's weights: compute it without detach or no_grad."
             )
-        for weight in self.optimizer.param_groups[0]["params"]:
-            weight.grad = None
+        self.optimizer.zero_grad()
         value.backward()
         value = mean_over_processes(value.detach())
         self.found_inf.logical_or_(value.isfinite().logical_not())
-        if self.found_inf.is_cuda or not self.found_inf:  # reading a value there would wait for the GPU
-            self.optimizer.step()
+        if not self.found_inf.is_cuda and self.found_inf:  # on a GPU Adam reads it, and nothing waits
+            return value
+        self.optimizer.step()
         return value
 
 
