@@ -19,6 +19,7 @@ from vae_edu.generate import generate
 from vae_edu.grid import Grid
 from vae_edu.iwae import bounds
 from vae_edu.marginal import importance_sampling, monte_carlo, quadrature
+from vae_edu.networks import Tanh
 from vae_edu.pixelrnn import PixelRNN
 from vae_edu.quality import opinion
 from vae_edu.reparameterization import gradient_samples
@@ -184,6 +185,16 @@ class Spy(nn.Module):
     def forward(self, *arguments):
         self.seen.append(shortcuts())
         return self.layer(*arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_tanh_with_and_without_gradients(dtype):
+    x = torch.cat([torch.linspace(-20, 20, 10_001), torch.tensor([-1e38, 1e38])]).to(device(), dtype)
+    right, learned = x.tanh(), Tanh()(x)
+    with torch.no_grad():
+        fast = Tanh()(x)
+    assert learned.equal(right)
+    torch.testing.assert_close(fast, right, rtol=0, atol=2e-7 if dtype == torch.float32 else 0)
 
 
 X = torch.ones(2, 1, 4, 4)

@@ -284,6 +284,14 @@ def test_chunks_keep_to_their_limit():
         assert (b, k) == (images, codes) or 4 * (100 * b + 1000 * k + 7 * b * k) > memory / 4
 
 
+def test_a_full_gpu_is_named():
+    def work(b, k):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+
+    with pytest.raises(ValueError, match="the GPU has too little memory for one image with one code"):
+        chunk_sizes(work, 3, 5, 10**6)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_memory_does_not_grow(network):

@@ -144,6 +144,15 @@ def test_epoch_means_count_images_not_batches():
     assert evaluate(model, value_itself, data, batch_size=3) == pytest.approx(4.5)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "on_a_gpu"), [((1, 28, 28), 2**22 // 784), ((3, 64, 64), 1000), ((0,), 2**22)]
+)
+def test_a_gpu_evaluates_more_small_images_together(numbers, on_a_gpu):
+    x = torch.empty(2, *numbers, device="meta")  # a stand-in for a GPU
+    assert rows.at_a_time(x, x.device) == rows.at_a_time((x, x[:, :0]), x.device) == on_a_gpu
+    assert rows.at_a_time(x, torch.device("cpu")) == 1000
+
+
 def test_the_seed_fixes_everything_and_disturbs_nothing():
     data = regression()
     runs = []

@@ -326,7 +326,8 @@ def _log_bernoullis(logits: Tensor, x: Tensor) -> Tensor:
     log_p = torch.addmm(-sums[:, None], logits, x.T)
     if log_p.requires_grad:  # a step of `fit` reads no values
         return log_p
-    if not sums.max() < LARGE_SUM or log_p.sum().isnan():  # one number each: measured memory stays the same
+    # one number each, so that measured memory stays the same, and read once, as a GPU waits for it
+    if not (sums.max() < LARGE_SUM) & log_p.sum().isnan().logical_not():
         cancel = ~(sums < LARGE_SUM) | log_p.isnan().any(1)
         for k in cancel.nonzero()[:, 0].tolist():  # code by code, as this takes K × B × pixels
             log_p[k] = log_bernoulli(x, logits[k])

@@ -7,6 +7,18 @@ import torch
 from torch import Tensor, nn
 
 
+class Tanh(nn.Tanh):
+    """tanh x; of float32 without gradients on a CPU as 2 σ(2x) − 1, which is 2·10⁻⁷ off at most.
+
+    PyTorch's sigmoid there is three times as fast as its tanh, a quarter of the time of importance sampling.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or input.is_cuda or input.dtype != torch.float32:
+            return super().forward(input)
+        return (2 * input).sigmoid_().mul_(2).sub_(1)
+
+
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     """Fully connected layers h ← activation(W h + b), the last one without the activation.
 

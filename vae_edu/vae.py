@@ -17,10 +17,10 @@ from vae_edu.engine.precision import full
 from vae_edu.engine.randomness import own_turn, random_stream
 from vae_edu.engine.sync_checks import check_pixels
 from vae_edu.gaussian import diagonal_gaussian
-from vae_edu.networks import conv_decoder, conv_encoder, mlp
+from vae_edu.networks import Tanh, conv_decoder, conv_encoder, mlp
 
 LIKELIHOODS = ("gaussian", "gaussian_one_sigma", "bernoulli")
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": Tanh}
 WIDTHS = {"mlp": (400,), "cnn": (16, 32)}  # of the hidden layers, by default
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # what weights in a file may be
 LOGVAR_SCALE = 10  # Adam moves each weight by about lr a step: too slow for one log σ² alone, so it is scaled

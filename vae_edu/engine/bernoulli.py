@@ -36,11 +36,11 @@ class BernoulliImage(Independent):
         logits = self.base_dist.logits
         value = value.to(logits)
         check_pixels(
-            lambda: (value == 0) | (value == 1),
+            lambda: value.addcmul(value, value, value=-1).abs_().sum() == 0,  # Σ |x − x²|, NaN for infinite x
             "a Bernoulli decoder gives probabilities to pixels that are 0 or 1 only: "
             "binarize the images, or use a Gaussian decoder.",
         )
-        if checking() and not torch.is_grad_enabled() and not logits.isfinite().all():
+        if checking() and not torch.is_grad_enabled() and not _all_finite(logits):
             raise FloatingPointError("the decoder's logits are not finite: train again with a lower lr.")
         return log_bernoulli(value.flatten(-3), logits.flatten(-3))
 
@@ -50,10 +50,10 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
 
     An infinite logit is a pixel that is certain: 0 if x is what it says, else −∞.
     """
+    if logits.is_cuda and not _needs_gradient(x, logits):
+        return _sum_log_sigmoid(full(x), full(logits))
     x, logits = torch.broadcast_tensors(full(x), full(logits))
     gradients = _needs_gradient(x, logits)
-    if logits.is_cuda and not gradients:
-        return _sum_log_sigmoid(x, logits)
     if gradients:
         log_p = -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
     else:
@@ -66,7 +66,7 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
 
 def _sum_log_sigmoid(x: Tensor, logits: Tensor) -> Tensor:
     """log_bernoulli as Σᵢ log σ(±lᵢ), plus where xᵢ is 1: right for infinite logits, too."""
-    return -_softplus(torch.where(x > 0, -logits, logits)).sum(-1)
+    return -_softplus(logits * (1 - 2 * x)).sum(-1)
 
 
 def sum_softplus(logits: Tensor) -> Tensor:
@@ -81,6 +81,11 @@ def sum_softplus(logits: Tensor) -> Tensor:
 # Without gradients, the sums above cost a tenth of importance sampling less than PyTorch's functions. A GPU
 # wants few passes over memory; a CPU wants few logarithms, so there log(1 + exp l) = max(l, 0) − log
 # σ(|l|).
+
+
+def _all_finite(tensor: Tensor) -> bool:
+    """Read once, where isfinite takes four passes."""
+    return bool(torch.stack(torch.aminmax(tensor)).isfinite().all()) if tensor.numel() else True
 
 
 def _needs_gradient(*tensors: Tensor) -> bool:

@@ -47,9 +47,9 @@ class Step:
         self.mean_loss = parallel(_MeanLoss(model, loss, data))
         self.lr = torch.ones((), device=self.device) if cuda else 1.0  # a graph can read a tensor anew
         self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
-        # fused Adam skips its update while found_inf is 1, GradScaler's protocol
         self.found_inf = torch.zeros((), device=self.device)
-        self.optimizer.found_inf = self.found_inf  # type: ignore[attr-defined]
+        if cuda:  # fused Adam skips its update while found_inf is 1, GradScaler's protocol
+            self.optimizer.found_inf = self.found_inf  # type: ignore[attr-defined]
         self.captured = Captured() if cuda and capture and not in_group() else None
 
     def __call__(self, rows: Tensor, lr: float) -> Tensor:
@@ -69,6 +69,8 @@ class Step:
         value.backward()
         value = mean_over_processes(value.detach())
         self.found_inf.logical_or_(value.isfinite().logical_not())
+        if not self.found_inf.is_cuda and self.found_inf:  # on a GPU Adam reads it, and nothing waits
+            return value
         self.optimizer.step()
         return value
 
@@ -84,7 +86,7 @@ class _MeanLoss(nn.Module):
         return _sum_of_share(self.loss, self.model, self.data, rows) / (len(rows) / world_size())
 
 
-def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, seed: int = 0) -> float:
+def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int | None = None, seed: int = 0) -> float:
     """Mean of loss(model, batch) per image over the data, with the model in evaluation mode.
 
     The same seed gives the same random draws, so that two models or epochs can be compared. In a group of
@@ -94,7 +96,7 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
         model: Its weights say on which device to work.
         loss: Returns one value an image, (B,).
         data: As for `fit`.
-        batch_size: How many images at a time.
+        batch_size: How many images at a time; default: 1,000, or more on a GPU (`rows.at_a_time`).
         seed: Of the loss's random numbers.
 
     Returns:
@@ -107,11 +109,12 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int = 1000, se
     _check_module(model)
     weight = next(model.parameters(), None)
     where = device() if weight is None else weight.device
-    data, total = data_rows.to(where, data), 0.0
+    data, images = data_rows.to(where, data), data_rows.count(data)
+    total = torch.zeros((), dtype=torch.float64, device=where)
     with random_stream(own_seed(seed)), evaluation_mode(model):
-        for rows in torch.arange(data_rows.count(data), device=where).split(batch_size):
-            total += _sum_of_share(loss, model, data, rows).item()
-    return add_up(total) / data_rows.count(data)
+        for rows in torch.arange(images, device=where).split(batch_size or data_rows.at_a_time(data, where)):
+            total += _sum_of_share(loss, model, data, rows)
+    return add_up(total.item()) / images
 
 
 @contextmanager
