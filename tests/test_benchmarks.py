@@ -1,4 +1,4 @@
-"""The tables of the benchmarks: their ratios, their place in the README, and training until a model is good."""
+"""The tables of the benchmarks: their ratios, their place in the README, and training to a good model."""
 
 import json
 import re
@@ -55,6 +55,8 @@ def test_a_table_takes_the_place_of_the_last_one_of_its_kind(tmp_path):
         table = re.search(rf"<!-- bench {kind} -->\n(.*?)<!-- /bench -->", text, re.S)[1]
         assert re.match(r".+, PyTorch [\d.]+; medians of \d+ rounds", table)
         assert table.count("\n| training") >= 2
+    good = re.search(r"<!-- bench good -->\n(.*?)<!-- /bench -->", text, re.S)[1]
+    assert not good or re.match(r".+, PyTorch [\d.]+; medians of \d+ runs", good)
 
 
 @pytest.fixture
