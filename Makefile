@@ -48,8 +48,9 @@ notebooks: $(READY) ## execute the committed notebooks again, after a change to 
 assignments: $(READY) ## build student versions and a course for nbgrader; with VARIANT=17, of other exercises
 	@$(BIN)/python notebooks/assignments.py $(if $(VARIANT),--variant $(VARIANT))
 
-bench: $(VENV)/test ## time training and evaluation beside their matrix products, and measure how both grow
+bench: $(VENV)/test ## time training and evaluation beside their matrix products and others, and how they grow
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.good_model
 	$(BIN)/python -m tests.benchmarks.growth
 
 pictures: $(READY) ## draw the pictures of the README again
