@@ -199,6 +199,17 @@ def test_help_shows_the_map_of_the_course():
         assert name in vae_edu.__doc__, name
 
 
+def test_training_imports_no_compiler():
+    """PyTorch's Adam would, at its first step, for two seconds."""
+    code = (
+        "import sys, torch; from vae_edu.train import fit; from vae_edu.elbo import negative_elbo;"
+        "from vae_edu.vae import VAE; x = torch.ones(8, 1, 3, 3); model = VAE((1, 3, 3), 2, 'bernoulli');"
+        "fit(model, negative_elbo, x, 2, progress=False); print('torch._dynamo' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
+
+
 def test_importing_the_package_imports_little_beyond_torch():
     code = (
         "import sys, torch; before = set(sys.modules); import vae_edu.data, vae_edu.train;"

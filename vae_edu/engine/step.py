@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -28,6 +29,16 @@ from vae_edu.engine.sync_checks import checking
 Loss = Callable[[Any, Any], Tensor]
 
 
+class Adam(torch.optim.Adam):
+    """PyTorch's, without what its methods do first: they import a compiler, which takes a second or two."""
+
+    add_param_group = unwrap(torch.optim.Adam.add_param_group)
+    load_state_dict = unwrap(torch.optim.Adam.load_state_dict)
+    state_dict = unwrap(torch.optim.Adam.state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.Adam.step))
+    zero_grad = unwrap(torch.optim.Adam.zero_grad)
+
+
 class Step:
     """Take one Adam step on some rows of the data and return their mean loss: step(rows, lr).
 
@@ -46,7 +57,7 @@ class Step:
         cuda = self.device.type == "cuda"
         self.mean_loss = parallel(_MeanLoss(model, loss, data))
         self.lr = torch.ones((), device=self.device) if cuda else 1.0  # a graph can read a tensor anew
-        self.optimizer = torch.optim.Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
+        self.optimizer = Adam(weights, lr=self.lr, eps=eps, fused=True, capturable=cuda)
         self.found_inf = torch.zeros((), device=self.device)
         if cuda:  # fused Adam skips its update while found_inf is 1, GradScaler's protocol
             self.optimizer.found_inf = self.found_inf  # type: ignore[attr-defined]
