@@ -10,7 +10,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     05  active_units, generate, monitor             the five steps of training; which dimensions of z are used
     06  aggregate_posterior, quality                generating; q(z) and the prior; how good images are
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
-    08  iwae, reproduce                             importance-weighted bounds, and the table of their paper
+    08  iwae, reproduce, schedules                  importance-weighted bounds, and the table of their paper
 
 What a person handles: plots, sliders, checks (of the exercises); commands, options, streams (a terminal).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
@@ -20,7 +20,7 @@ TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, w
 if TYPE_CHECKING:
     import torch
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 __all__ = ["DeviceWarning", "device"]
 
 
