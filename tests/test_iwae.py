@@ -17,6 +17,7 @@ from vae_edu.elbo import elbo
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
 from vae_edu.iwae import bounds, negative_bound, negative_bound_of_binarized
+from vae_edu.linear import LinearGaussian
 from vae_edu.marginal import importance_sampling, log_importance_weights, quadrature
 from vae_edu.vae import VAE
 
@@ -100,6 +101,63 @@ def test_the_gradient_is_weighted_by_the_shares():
     (right,) = torch.autograd.grad(-(log_w.softmax(0).detach() * log_w).sum(), shift)
     torch.testing.assert_close(found, right)
     assert found.abs().min() > 1e-3
+
+
+def gradients(model, x, samples, draws_each, *, doubly):
+    """The gradients of shift and log-scale of q, and of the decoder, for each of many draws: (draws, …)."""
+    shift, logvar = (torch.zeros(1, 2, dtype=torch.float64, device=device()) for _ in range(2))
+    weight = torch.tensor(1.0, dtype=torch.float64, device=device())
+    parts = [part.requires_grad_() for part in (shift, logvar, weight)]
+    exact = model.encode(x).mean
+
+    def q(x):
+        return diagonal_gaussian(exact + 0.3 + shift, (logvar - 1).expand(len(x), 2))
+
+    frozen = _Frozen(model, q)
+    frozen.decode = lambda z: model.decode(z * weight)
+    frozen.log_joint = lambda x, z: model.decode(z * weight).log_prob(x) + model.prior().log_prob(z)
+    found = []
+    for seed in range(draws_each):
+        torch.manual_seed(seed)
+        loss = negative_bound(frozen, x, samples, doubly_reparameterized=doubly).sum()
+        found.append(torch.cat([part.flatten() for part in torch.autograd.grad(loss, parts)]))
+    return torch.stack(found), loss.item()
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_doubly_reparameterized_it_is_the_same_gradient_with_less_noise(samples):
+    model = linear()
+    x = draws(model, 6)
+    plain, value = gradients(model, x, samples, 800, doubly=False)
+    doubly, same = gradients(model, x, samples, 800, doubly=True)
+    assert value == pytest.approx(same)
+    torch.testing.assert_close(plain[:, -1], doubly[:, -1])  # the decoder's, draw by draw
+    difference = (plain - doubly)[:, :-1]
+    error = difference.std(0) / math.sqrt(len(difference))
+    assert (difference.mean(0).abs() < 5 * error).all()
+    assert (doubly[:, :-1].mean(0).abs() > 5 * doubly[:, :-1].std(0) / math.sqrt(800)).any()  # it is not 0
+    assert (doubly.std(0)[:-1] < plain.std(0)[:-1]).all()
+
+
+def test_doubly_reparameterized_there_is_no_noise_where_q_is_the_posterior():
+    """A model of two pixels that z says nothing about, so that the posterior is the prior."""
+    z = torch.zeros(3, 2, dtype=torch.float64, device=device(), requires_grad=True)
+    model = LinearGaussian(torch.zeros(2, 2, device=device()), torch.zeros(2, device=device()), 1.0)
+    x = draws(model, 3)
+    for doubly in (True, False):
+        torch.manual_seed(0)
+        loss = negative_bound(
+            _Frozen(model, lambda x: diagonal_gaussian(z, z)), x, 4, doubly_reparameterized=doubly
+        )
+        (found,) = torch.autograd.grad(loss.sum(), z)
+        assert (found.abs().max() < 1e-12) == doubly
+    with pytest.raises(ValueError, match="is not a diagonal Gaussian"):
+        negative_bound(
+            _Frozen(model, lambda x: MultivariateNormal(z, torch.eye(2).to(z))),
+            x,
+            4,
+            doubly_reparameterized=True,
+        )
 
 
 class _Frozen:
