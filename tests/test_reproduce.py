@@ -51,12 +51,18 @@ def test_without_a_word_it_is_the_cosine(monkeypatch):
     asked = {}
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options) or History())
     x = load_images("strokes", n=40).x
-    for k, epochs in ((1, 1), (5, 30), (50, 4)):
+    for k, epochs, peak, batch in (
+        (1, 1, 8e-3, 512),
+        (5, 99, 8e-3, 512),
+        (50, 4, 3e-3, 128),
+        (50, 100, 2e-3, 128),
+        (1, 1000, 1e-3, 128),
+    ):
         reproduce.train(reproduce.network(x), x, k, epochs)
-        right = cosine(reproduce.PEAK, epochs, min(1, epochs / 10))
+        right = cosine(peak, epochs, min(1, epochs / 10))
         for epoch in (0, 0.5 * epochs, 0.9 * epochs):
             assert asked["lr"](epoch) == right(epoch)
-        assert (asked["batch_size"], asked["eps"]) == (reproduce.BATCH, 1e-8)
+        assert (asked["batch_size"], asked["eps"]) == (batch, 1e-8)
     with pytest.raises(ValueError, match="there is no schedule step: choose cosine or paper"):
         reproduce.train(reproduce.network(x), x, 1, 2, schedule="step")
 
@@ -89,12 +95,12 @@ def test_a_budget_buys_whole_epochs(monkeypatch):
     monkeypatch.setattr(reproduce.time, "perf_counter", lambda: clock[0])
     assert reproduce.affordable_epochs(x, 5, 1 / 60, "paper") == (33, 0)  # epochs of three steps, in a second
     assert reproduce.affordable_epochs(x, 5, 1 / 60) == (100, 0)  # of one step
-    assert reproduce.affordable_epochs(x, 5, 0.6 / 60) == (30, 150)  # half of the time for each part
+    assert reproduce.affordable_epochs(x, 5, 0.6 / 60) == (30, 50)  # half of the time for each part, at most
     assert reproduce.affordable_epochs(x, 1, 0.1 / 60) == (50, 0)
     assert reproduce.affordable_epochs(x, 5, 1e-6) == (1, 1)
     assert reproduce.affordable_epochs(x, 5, 1e-6, "paper") == (1, 0)
     assert reproduce.affordable_epochs(x, 5, 1e6) == (3280, 0)
-    assert set(steps) == {60}
+    assert set(steps) == {reproduce.TRIAL_STEPS}
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         reproduce.affordable_epochs(x, 5, 1.0)
@@ -163,7 +169,7 @@ def test_a_training_that_begins_as_a_plain_vae(folder, tmp_path, monkeypatch, ca
     """Two calls of fit, one falling rate; stopped in either part, it goes on to the same end."""
     whole, parts = str(tmp_path / "whole.pt"), tmp_path / "parts.pt"
     options = [*COMMAND, "--k", "5", "--data", folder, "--json", "--out"]
-    new = ["--epochs", "2", "--vae-epochs", "3", "--seed", "7"]
+    new = ["--epochs", "3", "--vae-epochs", "4", "--seed", "7"]
     fit, calls = reproduce.fit, []
 
     def recorded(vae, loss, x, epochs, *, lr, **others):
@@ -173,16 +179,16 @@ def test_a_training_that_begins_as_a_plain_vae(folder, tmp_path, monkeypatch, ca
     monkeypatch.setattr(reproduce, "fit", recorded)
     assert main([*options, whole, *new]) == 0
     right = json.loads(capsys.readouterr().out)
-    assert right["command"].endswith("--epochs 2 --vae-epochs 3 --seed 7 --n 20 --samples 10")
+    assert right["command"].endswith("--epochs 3 --vae-epochs 4 --seed 7 --n 20 --samples 10")
     (one, first, start, middle), (k, last, again, end) = calls
-    assert (one, first, k, last) == (1, 3, 5, 2)
+    assert (one, first, k, last) == (1, 4, 5, 3)
     assert start < middle == again
     assert end < 1e-5 * middle
     for stop in (1, 5):  # with so many samples
 
         def stopped(vae, loss, x, *arguments, lr, stop=stop, **others):
             def until(epoch):
-                if epoch > 1 and loss.keywords["samples"] == stop:
+                if epoch >= 1 and loss.keywords["samples"] == stop:
                     signal.raise_signal(signal.SIGINT)
                 return lr(epoch)
 

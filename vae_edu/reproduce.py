@@ -4,6 +4,7 @@ import json
 import math
 import platform
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ from vae_edu.vae import VAE
 PAPER = {1: (86.76, 19), 5: (85.54, 22), 50: (84.78, 25)}  # k: −log p(x) on MNIST in nats, active units
 EPOCHS = 3280  # of the paper's schedule
 SCHEDULES = ("cosine", "paper")
-PEAK, BATCH = 3e-3, 128  # of the cosine
-ENOUGH = 100  # epochs, for which no model need begin as a plain VAE
+ENOUGH = 100  # epochs, with which a training need not be told to hurry
 MINUTES = {"cpu": 3.0, "cuda": 10.0}  # of training, under the cosine
 RUNS = Path(__file__).with_name("iwae_runs.json")
-TRIAL_STEPS = 60  # to find out how long an epoch takes
+TRIAL_STEPS = 30  # to find out how long an epoch takes
 
 
 def learning_rate(epoch: float) -> float:
@@ -72,15 +72,17 @@ def network(x: Tensor, seed: int = 0) -> VAE:
     return vae
 
 
-def settings(schedule: str, epochs: int) -> dict[str, Any]:
+def settings(schedule: str, k: int, epochs: int) -> dict[str, Any]:
     """The learning rate, the batch size and Adam's ε of a training.
 
     The paper's own schedule is for 3,280 epochs in batches of 20. The cosine reaches as far in a fraction of
-    the steps, also because its gradients are doubly reparameterized (`iwae.negative_bound`). Its peak and its
-    batch size were chosen on the last 10,000 training images.
+    the steps, also because its gradients are doubly reparameterized (`iwae.negative_bound`). What is best
+    depends on how many epochs there are: the fewer, the higher the rate, and the larger the batch, as long as
+    the codes of a batch fit into a CPU's cache. This was found on the last 10,000 training images.
 
     Args:
         schedule: One of `SCHEDULES`.
+        k: Samples of the bound.
         epochs: Of the training.
 
     Returns:
@@ -93,7 +95,14 @@ def settings(schedule: str, epochs: int) -> dict[str, Any]:
         raise ValueError(f"there is no schedule {schedule}: choose {' or '.join(SCHEDULES)}.")
     if schedule == "paper":
         return {"lr": learning_rate, "batch_size": 20, "eps": 1e-4}
-    return {"lr": cosine(PEAK, epochs, min(1.0, epochs / 10)), "batch_size": BATCH, "eps": 1e-8}
+    peak, batch_size = _peak_and_batch(k, epochs)
+    return {"lr": cosine(peak, epochs, min(1.0, epochs / 10)), "batch_size": batch_size, "eps": 1e-8}
+
+
+def _peak_and_batch(k: int, epochs: int) -> tuple[float, int]:
+    if epochs >= ENOUGH:
+        return (2e-3 if epochs < 1000 else 1e-3), 128
+    return (3e-3, 128) if k == 50 else (8e-3, 512)
 
 
 def train(
@@ -132,22 +141,26 @@ def train(
     def watch(model: nn.Module, history: History) -> None:
         vae.about["training_minutes"] = before + (time.perf_counter() - start) / 60
 
-    how = settings(schedule, epochs)
-    parts = [(k, epochs, how["lr"], checkpoint)]
+    parts = [(k, epochs, settings(schedule, k, epochs), checkpoint)]
     if vae_epochs:
-        rate = cosine(PEAK, 2, min(0.2, 1 / vae_epochs))  # as if each part were one epoch
-        parts = [(k, epochs, lambda epoch: rate(1 + epoch / epochs), checkpoint)]
+        parts[0][2]["lr"] = _half_of_cosine(k, epochs, 1)
         if not checkpoint or not Path(checkpoint).exists():
-            first = checkpoint and first_part(checkpoint)
-            parts.insert(0, (1, vae_epochs, lambda epoch: rate(epoch / vae_epochs), first))
+            how = settings(schedule, 1, vae_epochs) | {"lr": _half_of_cosine(1, vae_epochs, 0)}
+            parts.insert(0, (1, vae_epochs, how, checkpoint and first_part(checkpoint)))
     history = History()
-    for samples, times, how["lr"], file in parts:
+    for samples, times, how, file in parts:
         history = _fit(vae, x, samples, times, schedule, **how, seed=seed, checkpoint=file, watch=watch)
         if history.interrupted:
             return history
     if checkpoint:
         first_part(checkpoint).unlink(missing_ok=True)
     return history
+
+
+def _half_of_cosine(k: int, epochs: int, which: int) -> Callable[[float], float]:
+    """The rate in the first or second part, 0 or 1, of a training whose parts take half of the time each."""
+    rate = cosine(_peak_and_batch(k, epochs)[0], 2, 0.1)
+    return lambda epoch: rate(which + epoch / epochs)
 
 
 def first_part(checkpoint: str | Path) -> Path:
@@ -171,15 +184,19 @@ def affordable_epochs(x: Tensor, k: int, minutes: float, schedule: str = "cosine
     Raises:
         KeyboardInterrupt: After Ctrl-C.
     """
-    epochs = _fitting(x, k, minutes, schedule)
-    if schedule == "paper" or k == 1 or epochs >= ENOUGH:
+    epochs = _fitting(x, k, minutes, schedule, ENOUGH)
+    if schedule == "paper" or epochs >= ENOUGH:
         return epochs, 0
-    return max(1, round(epochs / 2)), max(1, round(_fitting(x, 1, minutes, schedule) / 2))
+    epochs = min(_fitting(x, k, minutes, schedule, 1), ENOUGH - 1)
+    if k == 1:
+        return epochs, 0
+    one = min(_fitting(x, 1, minutes, schedule, 1), ENOUGH - 1)
+    return max(1, round(epochs / 2)), max(1, round(one / 2))
 
 
-def _fitting(x: Tensor, k: int, minutes: float, schedule: str) -> int:
-    """How many epochs with k samples fit into so many minutes; at least one and at most 3,280."""
-    how = settings(schedule, 1)
+def _fitting(x: Tensor, k: int, minutes: float, schedule: str, epochs: int) -> int:
+    """How many epochs fit into so many minutes, with the settings of so many; from 1 to 3,280."""
+    how = settings(schedule, k, epochs)
     few, vae = x[torch.arange(TRIAL_STEPS * how["batch_size"]) % len(x)], network(x)
     seconds = 0.0
     for _ in range(2):  # the first one warms up
