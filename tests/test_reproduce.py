@@ -52,9 +52,9 @@ def test_without_a_word_it_is_the_cosine(monkeypatch):
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: asked.update(options) or History())
     x = load_images("strokes", n=40).x
     for k, epochs, peak, batch in (
-        (1, 1, 8e-3, 512),
-        (5, 99, 8e-3, 512),
-        (50, 4, 3e-3, 128),
+        (1, 1, 1.2e-2, 512),
+        (5, 99, 1.2e-2, 512),
+        (50, 4, 4e-3, 128),
         (50, 100, 2e-3, 128),
         (1, 1000, 1e-3, 128),
     ):

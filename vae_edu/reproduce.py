@@ -102,7 +102,7 @@ def settings(schedule: str, k: int, epochs: int) -> dict[str, Any]:
 def _peak_and_batch(k: int, epochs: int) -> tuple[float, int]:
     if epochs >= ENOUGH:
         return (2e-3 if epochs < 1000 else 1e-3), 128
-    return (3e-3, 128) if k == 50 else (8e-3, 512)
+    return (4e-3, 128) if k == 50 else (1.2e-2, 512)
 
 
 def train(
