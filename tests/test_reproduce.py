@@ -326,7 +326,10 @@ def test_the_runs_that_came_with_the_package():
     runs = reproduce.runs()
     assert {run["k"] for run in runs} == {1, 5, 50}
     for run in runs:
-        words = r"python -m vae_edu reproduce iwae --k (\d+)( --schedule paper)? --epochs (\d+)( --vae-epochs (\d+))?( --samples 1000)?$"
+        words = (
+            r"python -m vae_edu reproduce iwae --k (\d+)( --schedule paper)? --epochs (\d+)"
+            r"( --vae-epochs (\d+))?( --samples 1000)?$"
+        )
         found = re.match(words, run["command"])
         assert (int(found[1]), int(found[3])) == (run["k"], run["epochs"])
         assert (found[2] is not None) == (run["schedule"] == "paper")
