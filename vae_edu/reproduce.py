@@ -260,13 +260,13 @@ def table(runs: list[dict[str, Any]]) -> str:
         runs: What that command prints with --json.
 
     Returns:
-        Lines of text, in the order of k and of the epochs; "24 + 2" are 24 with one sample, and 2 with k.
+        Lines of text, in the order of k, schedule and epochs; "30 + 2" are 30 with one sample, and 2 with k.
     """
     lines = [
         "    |    −log p(x), nats     | active units  |",
         "  k |  paper    here         | paper    here |  epochs  minutes  schedule  machine",
     ]
-    for run in sorted(runs, key=lambda run: (run["k"], run["epochs"])):
+    for run in sorted(runs, key=lambda run: (run["k"], run["schedule"], run["epochs"])):
         nll, active = PAPER[run["k"]] if run["data"] == "mnist" else ("–", "–")
         first = run.get("vae_epochs", 0)
         epochs = f"{first} + {run['epochs']}" if first else run["epochs"]
