@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.test_commands import line_of
-from vae_edu import device, reproduce
+from vae_edu import device, options, reproduce
 from vae_edu.__main__ import main
 from vae_edu.active_units import active_units
 from vae_edu.data import binarize, load_images
@@ -101,6 +101,10 @@ def test_a_budget_buys_whole_epochs(monkeypatch):
     assert reproduce.affordable_epochs(x, 5, 1e-6, "paper") == (1, 0)
     assert reproduce.affordable_epochs(x, 5, 1e6) == (3280, 0)
     assert set(steps) == {reproduce.TRIAL_STEPS}
+    steps.clear()
+    reproduce.affordable_epochs(x, 50, 0.5 / 60)
+    assert len(steps) == 4  # twice with 50 samples and twice with one: nothing is measured again
+    assert options.SCHEDULES == reproduce.SCHEDULES
     monkeypatch.setattr(reproduce, "fit", lambda *arguments, **options: History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         reproduce.affordable_epochs(x, 5, 1.0)

@@ -184,10 +184,14 @@ def affordable_epochs(x: Tensor, k: int, minutes: float, schedule: str = "cosine
     Raises:
         KeyboardInterrupt: After Ctrl-C.
     """
-    epochs = _fitting(x, k, minutes, schedule, ENOUGH)
-    if schedule == "paper" or epochs >= ENOUGH:
+    epochs = _fitting(x, k, minutes, schedule, 1)
+    if schedule == "paper":
         return epochs, 0
-    epochs = min(_fitting(x, k, minutes, schedule, 1), ENOUGH - 1)
+    if epochs >= ENOUGH:  # perhaps with other settings, too
+        many = _fitting(x, k, minutes, schedule, ENOUGH)
+        if many >= ENOUGH:
+            return many, 0
+        epochs = ENOUGH - 1
     if k == 1:
         return epochs, 0
     one = min(_fitting(x, 1, minutes, schedule, 1), ENOUGH - 1)

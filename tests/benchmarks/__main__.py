@@ -15,7 +15,7 @@ import torch
 
 import vae_edu
 from tests.benchmarks import rows
-from tests.benchmarks.measure import Row, machine
+from tests.benchmarks.measure import Row, heading
 from vae_edu import streams
 
 README = Path(__file__).parents[2] / "README.md"
@@ -70,12 +70,10 @@ def main() -> int:
     options = parser.parse_args()
     kind = vae_edu.device().type
     where = "threads" if kind == "cpu" else "on"
-    lines = [
-        f"{machine()}; medians of {options.rounds} rounds, ratios with the smallest and the largest.",
-        "",
+    lines = heading(
+        f"medians of {options.rounds} rounds, ratios with the smallest and the largest.",
         f"| what | {where} | ours | products alone | ours / products | others / ours |",
-        "|---|---|---|---|---|---|",
-    ]
+    )
     print("\n".join(lines), flush=True)
     for place, row in measure(options.rounds):
         lines.append(line(place, row))

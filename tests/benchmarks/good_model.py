@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from tests.benchmarks.measure import Row, machine
+from tests.benchmarks.measure import Row, heading
 from vae_edu import streams
 
 if TYPE_CHECKING:
@@ -239,12 +239,10 @@ def main() -> int:
     except DatasetError as error:
         print(f"MNIST is not here, so nothing was measured: {error}", file=sys.stderr)
         return 0
-    table = [
-        f"{machine()}; medians of {options.runs} runs, with the smallest and the largest.",
-        "",
+    table = heading(
+        f"medians of {options.runs} runs, with the smallest and the largest.",
         f"| an ELBO of −{-TARGET:g} nats, by | threads | seconds | others / ours | epochs | ELBO |",
-        "|---|---|---|---|---|---|",
-    ]
+    )
     print("\n".join(table), flush=True)
     for threads in options.threads:
         results: dict[str, list[Result]] = {name: [] for name in installed()}

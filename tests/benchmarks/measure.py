@@ -74,6 +74,11 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} cores, {version}"
 
 
+def heading(what: str, columns: str) -> list[str]:
+    """The first lines of a table: the machine and what the numbers are, and the names of the columns."""
+    return [f"{machine()}; {what}", "", columns, "|---" * (columns.count("|") - 1) + "|"]
+
+
 def high_water_mark() -> float:
     """Peak memory of this process in megabytes (Linux)."""
     return megabytes("VmHWM")
