@@ -289,3 +289,22 @@ def test_rate_and_distortion_of_one_model():
     ax = plots.rate_distortion([3.0], [-800.0], ["β = 1"])
     assert len(plots.figure_of(ax).axes) == 1
     assert overlaps(ax) == []
+
+
+def test_a_figure_is_shown_with_its_alternative_text(monkeypatch):
+    shown = []
+    ax, empty = plt.subplots()[1], plt.figure()
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda figure, **options: shown.append((figure, options)))
+    plots.show(ax, "Two axes without a line.")
+    plots.show(empty, "An empty figure.")
+    texts = [options["metadata"]["image/png"]["alt"] for _, options in shown]
+    assert texts == ["Two axes without a line.", "An empty figure."]
+    assert shown[0][0] is ax.figure
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_needs_its_alternative_text():
+    with pytest.raises(ValueError, match="say in a sentence what the figure shows"):
+        plots.show(plt.figure(), " ")
+    plt.close("all")
