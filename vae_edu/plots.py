@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Ellipse
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -22,6 +23,7 @@ from vae_edu.grid import Grid
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+TEN = [*COLORS, "#8A8A8A", "#8C510A", "#6A3D9A"]  # for labels such as the ten digits, each in its own
 LARGEST = 590, 600  # of a figure in inches: its longer side (matplotlib draws 2¹⁶ dots), and its area
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}  # a line behind it stays behind
 
@@ -137,18 +139,13 @@ def codes(
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
             size = 34 * len(str(label))  # the square of the height, so that 17 is as large as 1
-            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=COLORS[i % 7], linewidth=0.2)
+            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=TEN[i % 10], linewidth=0.2)
     if prior:
         ax.add_patch(Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
-        ax.annotate(
-            "86% of N(0, I)",
-            (0, 2),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            weight="bold",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-        )
+        ring = Line2D([], [], linestyle="", marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5)
+        ring.set(color="black", label="holds 86% of N(0, I)")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+        ax.legend(handles=[ring], frameon=False, **below)
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
     return ax
