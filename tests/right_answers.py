@@ -474,10 +474,15 @@ RIGHT = {
             few @ full / few.norm() / full.norm(),
         )[2],
         lambda z, factor, known: F.cosine_similarity(
-            *(torch.einsum("nd,n->d", c, f - f.mean())[None] for c, f in [(z[known], factor[known]), (z, factor)])
+            *(
+                torch.einsum("nd,n->d", c, f - f.mean())[None]
+                for c, f in [(z[known], factor[known]), (z, factor)]
+            )
         )[0],
-        lambda z, factor, known: F.normalize(covariances(z[known], factor[known]), dim=0)
-        @ F.normalize(covariances(z, factor), dim=0),
+        lambda z, factor, known: (
+            F.normalize(covariances(z[known], factor[known]), dim=0)
+            @ F.normalize(covariances(z, factor), dim=0)
+        ),
         lambda z, factor, known: float(
             F.cosine_similarity(covariances(z[known], factor[known]), covariances(z, factor), dim=0)
         ),

@@ -122,7 +122,9 @@ COPY = """def spherical_interpolation(start, end, share):
 """
 
 
-@pytest.mark.parametrize("source", [COPY, COPY.replace("def spherical_", "def my_") + "spherical_interpolation = my_interpolation"])
+@pytest.mark.parametrize(
+    "source", [COPY, COPY.replace("def spherical_", "def my_") + "spherical_interpolation = my_interpolation"]
+)
 def test_a_copy_is_flagged(source):
     assert flags(source, "spherical_interpolation") == ["it is the package's own function, but for the names"]
     assert flags(source.replace("1 - share", "-share + 1"), "spherical_interpolation") == []
