@@ -21,6 +21,7 @@ from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light; line i of a figure also has a line style and a marker that no other has.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
+TEN = [*COLORS, "#882255", "#999933", "#332288"]  # colors of ten classes; the last three are Tol's (2021)
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 ROLES = {  # of a density in every figure that shows it as a bar or a box; each has its own gray, too
@@ -154,7 +155,7 @@ def codes(
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
             size = 34 * len(str(label))  # the square of the height, so that 17 is as large as 1
-            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=COLORS[i % 7], linewidth=0.2)
+            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=TEN[i % 10], linewidth=0.2)
     if prior:
         ax.add_patch(Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
         ax.annotate(
