@@ -141,6 +141,14 @@ def test_codes_of_many_labels_or_of_none():
     plt.close("all")
 
 
+def test_ten_labels_have_ten_colors():
+    colors = {
+        tuple(part.get_facecolor()[0])
+        for part in plots.codes(torch.randn(10, 2), torch.arange(10)).collections
+    }
+    assert len(colors) == 10
+
+
 def peaked_density(grid, at):
     square = grid.nodes().reshape(*grid.shape, 2)
     return torch.exp(-0.5 * ((square - torch.tensor(at)) / 0.2).square().sum(-1))

@@ -22,6 +22,7 @@ from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light; line i of a figure also has a line style and a marker that no other has.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
+TEN = [*COLORS, "#882255", "#999933", "#332288"]  # colors of ten classes; the last three are Tol's (2021)
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 TEN = [*COLORS, "#8A8A8A", "#8C510A", "#6A3D9A"]  # for labels such as the ten digits, each in its own
