@@ -28,7 +28,7 @@ FOLDER = Path(__file__).resolve().parent
 Ties = Mapping[str, Mapping[str, str]]
 
 POWERS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
-NUMBER = re.compile(rf"(?<![\w.,])[−–-]?\d+(?:,\d{3})*(?:\.\d+)?[{POWERS}]*(?:%|(?!\w))")
+NUMBER = re.compile(rf"(?<![\w.,])[−–-]?\d+(?:,\d{{3}})*(?:\.\d+)?[{POWERS}]*(?:%|(?!\w))")
 _PARTS = "thirds?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?"
 WORDS = re.compile(
     r"\b(?:dozens?|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundreds?|thousands?|millions?|billions?"
