@@ -30,10 +30,9 @@ BUILD = FOLDER.parent / "build" / "figures"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    description, *_ = (__doc__ or "").split("\n\n")
-    parser = argparse.ArgumentParser(
-        description=description, epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=rest, formatter_class=plain)
     parser.add_argument("form", nargs="?", choices=["svg", "pdf"], default="svg", help="of what we draw")
     form = parser.parse_args(arguments).form
     BUILD.mkdir(parents=True, exist_ok=True)

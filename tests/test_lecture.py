@@ -14,7 +14,7 @@ FOLDER = ROOT / "notebooks"
 PAGE = (FOLDER / "LECTURE.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| .*\| \[\d\d\]\((\w+)\.ipynb\), \*(.+?)\* \| (.+?) \|$", PAGE, re.M)
 LABEL = r"\b(?:L\d|D\d)\b"
-PAGES = ["LECTURE.md"]
+PAGES = ["LECTURE.md", "FORMULAS.md", "PROJECT.md", "TEACHING.md"]
 
 
 def text_of(lesson):
@@ -37,6 +37,15 @@ def test_every_line_has_its_formula_and_its_row():
     table, formulas = PAGE.split("## 0. ")
     assert re.findall(rf"\\text\{{\(({LABEL})\)\}}", formulas) == [*lines[:5], *lines[6:], "L5"]
     assert set(lines) <= set(re.findall(LABEL, table))
+
+
+def test_the_sheet_of_formulas_has_every_line():
+    sheet = (FOLDER / "FORMULAS.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([LD]\d) \|", sheet, re.M) == [
+        *(f"L{i}" for i in range(5)),
+        *(f"D{i}" for i in range(1, 7)),
+        "L5",
+    ]
 
 
 def test_every_lesson_of_the_lecture_has_a_row():
