@@ -45,6 +45,14 @@ def on_cpu(function, *tensors):
     return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
+def with_ones(factor):
+    return torch.stack([factor, torch.ones_like(factor)], 1)
+
+
+def covariances(z, factor):
+    return ((z - z.mean(0)) * (factor - factor.mean())[:, None]).mean(0)
+
+
 RIGHT = {
     "chain_rule": [
         lambda x, p: (x * p.log() + (1 - x) * (1 - p).log()).sum(1),
@@ -404,16 +412,6 @@ RIGHT = {
             device=x.device,
         ),
     ],
-    "edit_code": [
-        lambda z, dim, value: torch.where(torch.arange(z.shape[1], device=z.device) == dim, value, z),
-        lambda z, dim, value: z.clone().index_fill_(1, torch.tensor([dim], device=z.device), value),
-        lambda z, dim, value: (new := z.clone(), new[:, dim].fill_(value))[0],
-        lambda z, dim, value: z + (value - z) * F.one_hot(torch.tensor(dim), z.shape[1]).to(z),
-        lambda z, dim, value: z.index_fill(1, torch.tensor(dim, device=z.device), value),
-        lambda z, dim, value: torch.stack(
-            [torch.full_like(c, value) if j == dim else c for j, c in enumerate(z.unbind(1))], dim=1
-        ),
-    ],
     "spherical_interpolation": [
         lambda a, b, t: (
             (w := ((a * b).sum(1) / a.norm(dim=1) / b.norm(dim=1)).acos()[:, None]),
@@ -468,6 +466,36 @@ RIGHT = {
         ),
         lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / (len(z) - 1) / factor.std() ** 2,
         lambda z, factor: on_cpu(lambda c, f: (f - f.mean()) @ c / np.sum((f - f.mean()) ** 2), z, factor),
+    ],
+    "agreement": [
+        lambda z, factor, known: (
+            (few := torch.linalg.lstsq(with_ones(factor[known]), z[known]).solution[0]),
+            (full := torch.linalg.lstsq(with_ones(factor), z).solution[0]),
+            few @ full / few.norm() / full.norm(),
+        )[2],
+        lambda z, factor, known: F.cosine_similarity(
+            *(
+                torch.einsum("nd,n->d", c, f - f.mean())[None]
+                for c, f in [(z[known], factor[known]), (z, factor)]
+            )
+        )[0],
+        lambda z, factor, known: (
+            F.normalize(covariances(z[known], factor[known]), dim=0)
+            @ F.normalize(covariances(z, factor), dim=0)
+        ),
+        lambda z, factor, known: float(
+            F.cosine_similarity(covariances(z[known], factor[known]), covariances(z, factor), dim=0)
+        ),
+        lambda z, factor, known: on_cpu(
+            lambda c, f, k: (
+                (a := (f[k] - f[k].mean()) @ c[k]),
+                (b := (f - f.mean()) @ c),
+                a @ b / np.sqrt((a @ a) * (b @ b)),
+            )[2],
+            z,
+            factor,
+            known,
+        ),
     ],
     "mutual_information_gap": [
         lambda information, entropy: (

@@ -124,6 +124,11 @@ def test_codes_draw_every_point_as_its_digit():
     assert ax.get_aspect() == 1
 
 
+def test_ten_digits_have_ten_colors():
+    drawn = plots.codes(torch.randn(20, 2), torch.arange(20) % 10).collections
+    assert len({tuple(part.get_facecolor()[0]) for part in drawn}) == 10
+
+
 def test_codes_of_many_labels_or_of_none():
     z, labels = torch.randn(30, 2), torch.arange(30) + 1
     sizes = {

@@ -32,6 +32,7 @@ from vae_edu.marginal import (
     at_nodes,
     check_result,
     grid_estimate,
+    grid_parts,
     grid_sums,
     log_add,
     warn_about,
@@ -321,13 +322,14 @@ def _means_under_q(
     prior = model.prior()
 
     def sums_of_chunk(block: Block, start: int, stop: int) -> Tensor:
+        parts = grid_parts(grid, start, stop, block.x.device)
         z, log_likelihood, log_prior = at_nodes(model, prior, grid, block.x, start, stop)
         log_likelihood, log_prior = log_likelihood.double(), log_prior.double()
         log_q = log_likelihoods(block.q, z).T.double()  # (k, b)
         weight, ratio = (log_q + grid.log_cell).exp(), log_q - log_prior
         terms = (log_likelihood, ratio, ratio - log_likelihood)
         means = [torch.where(weight > 0, weight * term, 0).sum(0) for term in terms]
-        integrals = grid_sums(log_likelihood + log_prior, grid, start, stop)  # (3, b)
+        integrals = grid_sums(log_likelihood + log_prior, parts)  # (3, b)
         return torch.cat([integrals, torch.stack([weight.sum(0), *means])])  # (7, b)
 
     def combine(parts: Iterator[Tensor]) -> Tensor:

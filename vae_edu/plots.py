@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Ellipse, Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -23,6 +24,7 @@ from vae_edu.grid import Grid
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+TEN = [*COLORS, "#8A8A8A", "#8C510A", "#6A3D9A"]  # for labels such as the ten digits, each in its own
 ROLES = {  # of a density in every figure that shows it as a bar or a box; each has its own gray, too
     "p(x|z)": "#C3DCEF",
     "p(z)": "#F2B049",
@@ -154,18 +156,13 @@ def codes(
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
             size = 34 * len(str(label))  # the square of the height, so that 17 is as large as 1
-            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=COLORS[i % 7], linewidth=0.2)
+            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=TEN[i % 10], linewidth=0.2)
     if prior:
         ax.add_patch(Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
-        ax.annotate(
-            "86% of N(0, I)",
-            (0, 2),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            weight="bold",
-            bbox=HALO,
-        )
+        ring = Line2D([], [], linestyle="", marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5)
+        ring.set(color="black", label="holds 86% of N(0, I)")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+        ax.legend(handles=[ring], frameon=False, **below)
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
     return ax

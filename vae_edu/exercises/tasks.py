@@ -512,26 +512,6 @@ TASKS = {
             ),
         ),
     ),
-    "edit_code": Task(
-        "step 3, setting one dimension of the codes",
-        (
-            "Make a copy: the codes that you were given must stay as they are.",
-            "Set the dimension in the copy, and return the copy.",
-        ),
-        (
-            turned(
-                "z",
-                shapes="{z} is (d, B), {dim} counts from 0, {value} is a number; the answer is (d, B)",
-                answer=True,
-            ),
-            Convention(
-                "The dimension is set to minus {value}.",
-                "it is set to {value} itself, as in the lesson; in this exercise to minus {value}",
-                given={"value": Change(lambda v: -v, lambda v: -v, "-{}")},
-                outdated="add|moves",
-            ),
-        ),
-    ),
     "spherical_interpolation": Task(
         "a point of the arc between {a} and {b}",
         (
@@ -576,6 +556,25 @@ TASKS = {
                 answer=lambda right, _: -right,
                 code="-{}",
                 outdated="sign|grows",
+            ),
+        ),
+    ),
+    "agreement": Task(
+        "the agreement of a factor's direction from few labels with the one from all",
+        (
+            "The direction of {factor} from the images {known} alone, and that from all images.",
+            "The cosine of the angle between the two.",
+        ),
+        (
+            percent("the cosine"),
+            minus("minus the cosine, a loss"),
+            Convention(
+                "The answer is a distance, 1 minus the cosine: 0 where the two directions are the same.",
+                "this is the cosine, as in the lesson; this exercise asks for 1 minus the cosine",
+                answer=lambda right, _: 1 - right,
+                code="1 - {}",
+                outdated="1 minus|cosine|sign",
+                linear=False,
             ),
         ),
     ),

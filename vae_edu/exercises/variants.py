@@ -58,6 +58,7 @@ NAMES = {  # what arguments are called instead
     "b of spherical_interpolation": ("end", "zb"),
     "t": ("s", "part"),
     "factor": ("f", "factors"),
+    "known": ("labeled", "chosen", "picked"),
     "information": ("mi", "I"),
     "entropy": ("H", "ent"),
     "k": ("n", "m"),
