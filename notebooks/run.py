@@ -6,10 +6,8 @@ python notebooks/run.py --inplace       execute the committed notebooks again
 """
 
 import argparse
-import json
 import os
 import re
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import own_images
+import pages
 from fingerprint import fingerprint
 
 from vae_edu import streams
@@ -76,7 +75,7 @@ def run(path: Path, inplace: bool) -> Result:
     _tidy(notebook, path.stem)
     if not inplace:
         nbformat.write(notebook, BUILD / path.name)
-        _write_html(notebook, BUILD / f"{path.stem}.html")
+        pages.write(notebook, BUILD / f"{path.stem}.html")
     elif failure is None:
         nbformat.write(notebook, path)
     return Result(seconds, at["megabytes"], failure)
@@ -120,22 +119,6 @@ def _tidy(notebook: dict, lesson: str) -> None:
     }
 
 
-def _write_html(notebook: dict, path: Path) -> None:
-    """Write a page that needs no network: MathJax and its web font are in a folder next to it."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        mathjax_url="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe",
-        require_js_url="",
-        jquery_url="",
-    )
-    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
-    fonts = {"availableFonts": [], "preferredFont": None, "webFont": "STIX-Web"}
-    settings = json.dumps({"jax": ["input/TeX", "output/HTML-CSS"], "HTML-CSS": fonts})
-    body = body.replace("<head>", f"<head><script>window.MathJax = {settings};</script>", 1)
-    path.write_text(body, encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the lessons of the course.")
     parser.add_argument("lessons", nargs="*", help="names such as 01_autoencoder (default: all)")
@@ -150,13 +133,11 @@ def main() -> int:
             print(f"{default_name()}: {own_images.describe()}", flush=True)
         except ValueError as error:
             parser.exit(2, f"VAE_EDU_DATASET={default_name()}: {error}\n")
-    import jupyter_server_mathjax
     import matplotlib.font_manager  # noqa: F401  (builds the font cache before a lesson prints about it)
 
     if not arguments.inplace:
         BUILD.mkdir(parents=True, exist_ok=True)
-        mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
-        shutil.copytree(mathjax, BUILD / "mathjax", dirs_exist_ok=True)
+        pages.copy_mathjax(BUILD)
     names = arguments.lessons or list(known)
     start = time.perf_counter()
     results = []

@@ -17,6 +17,7 @@ from vae_edu.exercises import EXERCISES, LESSONS, NUMBERS
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+TAGS = {"nbval-check-output", "hide-input", "hide-cell", "prediction", "experiment"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -55,16 +56,57 @@ def test_nothing_of_the_machine_is_in_a_lesson(lesson):
     assert lesson.metadata.language_info == {"name": "python"}
     for cell in lesson.cells:
         assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata.get("tags", [])) <= TAGS
     text = nbformat.writes(lesson)
     for trace in ("/home/", "/root/", "/Users/", str(ROOT), "0x7f", "widget-view"):
         assert trace not in text
 
 
 def test_a_lesson_is_of_a_length_that_people_read(lesson):
-    assert 25 <= len(lesson.cells) <= 45
+    assert 25 <= len(lesson.cells) <= 55
     for cell in code_cells(lesson):
         assert len(cell.source.splitlines()) <= 15, cell.source
         assert max(map(len, cell.source.splitlines())) <= 110, cell.source
+
+
+def prose(source):
+    """The words of a text: no code, no address, and a formula is one word."""
+    source = re.sub(r"```.*?```|\]\([^)]*\)", "", source, flags=re.S)
+    return re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "formula", source, flags=re.S)
+
+
+def test_a_paragraph_can_be_read_in_one_breath(lesson):
+    for cell in lesson.cells:
+        if cell.cell_type == "markdown":
+            for paragraph in re.split(r"\n\n|\n(?=\||- |\d\. )", prose(cell.source)):
+                assert len(paragraph.split()) <= 90, paragraph
+
+
+def test_every_figure_says_what_it_shows(lesson):
+    for cell in code_cells(lesson):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                text = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(text.split()) >= 6, cell.source
+                assert text.endswith("."), text
+
+
+def test_a_figure_comes_before_its_text_and_its_text_before_the_checks(lesson):
+    """Between a figure and the text that explains it there is no cell that only prints "True"."""
+    for cell, following in zip(lesson.cells, lesson.cells[1:], strict=False):
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            assert not (following.cell_type == "code" and is_checked(following)), following.source
+    for cell in code_cells(lesson):
+        assert is_checked(cell) or "hide-cell" not in cell.metadata.get("tags", []), cell.source
+
+
+def test_a_lesson_asks_before_it_shows(lesson):
+    predictions = [cell for cell in code_cells(lesson) if "prediction" in cell.metadata.get("tags", [])]
+    assert len(predictions) >= 2
+    code = "\n".join(cell.source for cell in code_cells(lesson))
+    for cell in predictions:
+        name = re.search(r"^(\w+) = None", cell.source, re.M)[1]
+        assert f"compare({name}, " in code
 
 
 def test_a_lesson_checks_facts(lesson):
@@ -79,7 +121,7 @@ def test_a_lesson_checks_facts(lesson):
         assert not cell.source.endswith(";"), cell.source
 
 
-def test_every_exercise_has_steps_a_solution_and_a_check(lesson):
+def test_every_exercise_has_a_goal_a_solution_and_a_check(lesson):
     cells = code_cells(lesson)
     exercises = [i for i, cell in enumerate(cells) if cell.source.startswith("# Exercise ")]
     assert 3 <= len(exercises) <= 5
@@ -87,7 +129,6 @@ def test_every_exercise_has_steps_a_solution_and_a_check(lesson):
     for order, i in enumerate(exercises, start=1):
         source = cells[i].source
         assert source.startswith(f"# Exercise {number}.{order}: ")
-        assert re.search(r"^#   1\. ", source, re.M)
         assert source.count("### BEGIN SOLUTION") == source.count("### END SOLUTION") == 1
         name = re.search(r"^def (\w+)\(", source, re.M)[1]
         assert name in EXERCISES
@@ -306,11 +347,6 @@ def validate(*lessons, **variables):
         check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:]
-
-
-def test_the_lessons_pass_nbval_on_mnist(mnist):
-    """Checked outputs must be the same on real digits as on the committed stroke digits."""
-    validate("notebooks", VAE_EDU_DATASET=mnist)
 
 
 @pytest.mark.parametrize("threads", ["2", "3"])

@@ -185,3 +185,22 @@ def test_the_bars_of_the_bound_end_where_the_terms_add_up():
     assert marks == [94, 122]
     assert len(ax.get_legend().get_texts()) == 4
     assert ax.get_ylabel() == "nats"
+
+
+def test_a_figure_is_shown_with_its_alternative_text(monkeypatch):
+    shown = []
+    ax, empty = plt.subplots()[1], plt.figure()
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda figure, **options: shown.append((figure, options)))
+    plots.show(ax, "Two axes without a line.")
+    plots.show(empty, "An empty figure.")
+    texts = [options["metadata"]["image/png"]["alt"] for _, options in shown]
+    assert texts == ["Two axes without a line.", "An empty figure."]
+    assert shown[0][0] is ax.figure
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_needs_its_alternative_text():
+    with pytest.raises(ValueError, match="say in a sentence what the figure shows"):
+        plots.show(plt.figure(), " ")
+    plt.close("all")

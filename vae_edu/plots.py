@@ -1,4 +1,4 @@
-"""Figures of the lessons, legible in gray and for color-blind readers. All but `live` return their axes."""
+"""Figures of the lessons, legible in gray and for color-blind readers. What draws one returns its axes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -321,6 +321,29 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
             handles.append(handle)
 
     return show
+
+
+def show(drawn: Axes | Figure, alt: str) -> None:
+    """Show a figure in a notebook with a text for those who cannot see it, and close it; elsewhere nothing.
+
+    Args:
+        drawn: The figure, or any of its axes.
+        alt: What the figure shows, in a sentence or two. It becomes the alternative text of the image.
+
+    Raises:
+        ValueError: The text is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty: say in a sentence what the figure shows.")
+    figure = drawn if isinstance(drawn, Figure) else figure_of(drawn)
+    plt.close(figure)  # or the notebook would show it a second time
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        display(figure, metadata={"image/png": {"alt": alt}})
 
 
 def rgb(x: Tensor) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""Lessons as HTML pages: what is folded, what figures say, and that nothing comes from the network."""
+
+import base64
+import re
+
+import nbformat
+import pages
+import pytest
+from bs4 import BeautifulSoup
+
+PIXEL = base64.b64encode(b"a picture").decode()
+EXERCISE = """# Exercise 1.1: twice
+def twice(x):
+    ### BEGIN SOLUTION
+    if x:
+        return 2 * x
+    return 0
+    ### END SOLUTION"""
+
+
+def picture(**metadata):
+    return nbformat.v4.new_output("display_data", {"image/png": PIXEL}, metadata={"image/png": metadata})
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    cells = [
+        nbformat.v4.new_markdown_cell("# 1 · Twice $x$\n\n| a | b |\n|---|---|\n| $p(x \\mid z)$ | 2 |"),
+        nbformat.v4.new_code_cell(EXERCISE, metadata={"tags": []}),
+        nbformat.v4.new_code_cell("draw()", metadata={"tags": ["hide-input"]}),
+        nbformat.v4.new_code_cell("facts()", metadata={"tags": ["hide-cell", "nbval-check-output"]}),
+        nbformat.v4.new_code_cell("plain()"),
+    ]
+    cells[2].outputs = [picture(alt='Bars of "q" & p <0.')]
+    cells[3].outputs = [nbformat.v4.new_output("stream", text="right: True\n")]
+    cells[4].outputs = [picture()]
+    path = tmp_path_factory.mktemp("pages") / "01_twice.html"
+    pages.write(nbformat.v4.new_notebook(cells=cells), path)
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_a_solution_is_folded_below_its_exercise(page):
+    exercise = page.find_all("div", class_="jp-CodeCell")[0]
+    folded = exercise.find("details", class_="folded")
+    assert "solution" in folded.summary.text
+    assert folded.find("pre").text.strip() == "if x:\n    return 2 * x\nreturn 0"
+    folded.extract()
+    assert exercise.find("pre").text.strip() == "# Exercise 1.1: twice\ndef twice(x):\n    ..."
+
+
+def test_drawing_and_checks_are_folded_and_the_figure_is_not(page):
+    drawing, checks, plain = page.find_all("div", class_="jp-CodeCell")[1:]
+    assert "draw()" in drawing.find("details").text
+    assert drawing.find("img").find_parent("details") is None
+    assert "right: True" in checks.find_parent("details").text
+    assert plain.find("details") is None
+    assert not page.find_all("details", open=True)
+
+
+def test_figures_have_their_alternative_text(page):
+    assert [image["alt"] for image in page.find_all("img")] == ['Bars of "q" & p <0.', ""]
+    assert base64.b64decode(page.find("img")["src"].partition(",")[2]) == b"a picture"
+
+
+def test_a_table_is_a_table(page):
+    assert page.find("table")
+    assert "|---|" not in page.text
+
+
+def test_nothing_comes_from_the_network(page):
+    addresses = [tag.get("src") or "" for tag in page.find_all("script")]
+    addresses += [tag.get("href") or "" for tag in page.find_all("link")]
+    assert not [address for address in addresses if re.match(r"(https?:)?//", address)]
+    assert any(address.startswith("mathjax/") for address in addresses)
