@@ -294,16 +294,18 @@ def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes
     return right
 
 
-def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
+def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
     """Make a figure that is drawn anew at every call, in the same place of a notebook; elsewhere nothing.
 
     Args:
         draw: Makes the figure from what it is called with.
+        alt: What the figure shows, its alternative text, as in `show`.
 
     Returns:
         A function to call with what to draw. Only the last figure stays in the notebook.
     """
     handles: list[Any] = []
+    described = {"metadata": {"image/png": {"alt": alt}}} if alt else {}
 
     def show(values: Any) -> None:
         try:
@@ -316,8 +318,8 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
         figure = figure_of(draw(values))
         plt.close(figure)  # or the notebook would show it a second time
         if handles:
-            handles[0].update(figure)
-        elif handle := display(figure, display_id=True):
+            handles[0].update(figure, **described)
+        elif handle := display(figure, display_id=True, **described):
             handles.append(handle)
 
     return show
