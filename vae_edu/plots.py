@@ -446,6 +446,33 @@ def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes
     return right
 
 
+def collapse(
+    eigenvalues: Tensor, variances: Sequence[float] | Tensor, measured: Sequence[Tensor], *, title: str = ""
+) -> Axes:
+    """Draw what each dimension of a linear VAE costs, ½ log(λ/σ²) or 0, against σ², and trained models.
+
+    Args:
+        eigenvalues: λ of each dimension, (d,), the largest first.
+        variances: σ² of each trained model.
+        measured: The KL divergence from the prior of each dimension, (d,), of each trained model.
+        title: Of the figure.
+    """
+    ax = _axes(6.4, 3.8)
+    values = _array(eigenvalues.float())
+    sweep = np.geomspace(0.7 * min(values.min(), *map(float, variances)), 1.4 * values.max(), 300)
+    for i, value in enumerate(values):
+        law = 0.5 * np.log(np.maximum(value / sweep, 1))
+        ax.plot(sweep, law, color=COLORS[0], linewidth=1, label="½ log(λ/σ²), or 0" if i == 0 else None)
+    for i, (variance, kl) in enumerate(zip(variances, measured, strict=True)):
+        place = np.full(len(kl), float(variance))
+        ax.plot(place, _array(kl.float()), MARKERS[1], color=COLORS[1], label="trained" if i == 0 else None)
+    _scale(ax, sweep.tolist(), True)
+    ax.set(xlabel="σ², the variance of the decoder's noise", ylabel="KL from the prior, nats", title=title)
+    ax.grid(alpha=0.3)
+    ax.legend(**LEGEND)
+    return ax
+
+
 def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
     """Make a figure that is drawn anew at every call, in the same place of a notebook; elsewhere nothing.
 
