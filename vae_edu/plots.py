@@ -466,7 +466,10 @@ def collapse(
     for i, (variance, kl) in enumerate(zip(variances, measured, strict=True)):
         place = np.full(len(kl), float(variance))
         ax.plot(place, _array(kl.float()), MARKERS[1], color=COLORS[1], label="trained" if i == 0 else None)
-    _scale(ax, sweep.tolist(), True)
+    ax.set_xscale("log")
+    round_places = [p * 10.0**e for e in range(-9, 9) for p in (1, 2, 3, 5) if sweep[0] < p * 10.0**e < sweep[-1]]
+    ax.set_xticks(round_places, [f"{place:g}" for place in round_places])
+    ax.set_xticks([], minor=True)
     ax.set(xlabel="σ², the variance of the decoder's noise", ylabel="KL from the prior, nats", title=title)
     ax.grid(alpha=0.3)
     ax.legend(**LEGEND)
