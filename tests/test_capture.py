@@ -65,7 +65,7 @@ def test_a_graph_reads_beta_anew_at_every_step(loss):
     assert graph.held_out == pytest.approx(loop.held_out, rel=1e-4)
     torch.testing.assert_close(learned, right, rtol=0, atol=2e-4)
     constant, _ = run(x, True, **options | {"beta": 0})
-    assert graph.steps[:8] != constant.steps[:8] and graph.held_out[-1] > constant.held_out[-1]
+    assert graph.held_out[-1] > constant.held_out[-1]
 
 
 @cuda

@@ -76,7 +76,7 @@ def test_fit_finds_the_most_likely_model():
 
 @pytest.mark.parametrize("sigma", [0.3, 0.7, 1.2, 9.0])
 def test_with_a_fixed_sigma_weak_dimensions_collapse(sigma):
-    """Against ascent of the likelihood from a random start; the KL by Monte Carlo's own means and variances."""
+    """Against ascent of the likelihood from a random start, and the KL of the exact posteriors."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(400, 6, generator=generator).double() * torch.tensor([3.0, 2.0, 1.0, 0.8, 0.5, 0.2])
     x = x @ torch.linalg.qr(torch.randn(6, 6, generator=generator).double()).Q + 1.0

@@ -467,7 +467,9 @@ def collapse(
         place = np.full(len(kl), float(variance))
         ax.plot(place, _array(kl.float()), MARKERS[1], color=COLORS[1], label="trained" if i == 0 else None)
     ax.set_xscale("log")
-    round_places = [p * 10.0**e for e in range(-9, 9) for p in (1, 2, 3, 5) if sweep[0] < p * 10.0**e < sweep[-1]]
+    round_places = [
+        p * 10.0**e for e in range(-9, 9) for p in (1, 2, 3, 5) if sweep[0] < p * 10.0**e < sweep[-1]
+    ]
     ax.set_xticks(round_places, [f"{place:g}" for place in round_places])
     ax.set_xticks([], minor=True)
     ax.set(xlabel="σ², the variance of the decoder's noise", ylabel="KL from the prior, nats", title=title)

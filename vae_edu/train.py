@@ -46,9 +46,9 @@ def fit(
         lr: A number, or a function from the epochs done (2.5, say) to the rate. On resuming, its values at
             the first and the last step taken must be the same.
         beta: A number, or a function from the epochs done, that the loss gets as loss(model, batch, beta=β)
-            at every step: the weight of a β-VAE's KL divergence, and its warm-up (`vae_edu.elbo.negative_elbo`),
-            in one run of Adam. β is a tensor () there, so that a CUDA graph reads it anew. The held-out loss
-            is taken with the β of the last step. Default: the loss is called without it.
+            at every step: the weight of a β-VAE's KL divergence (`vae_edu.elbo.negative_elbo`), and its
+            warm-up, in one run of Adam. β is a tensor () there, so that a CUDA graph reads it anew. The
+            held-out loss has the β of the last step. Default: the loss is called without it.
         seed: Fixes the order of the images and the random draws of the loss; the caller's stay untouched.
         watch: Called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
             and with separate random numbers, so that it changes nothing of the training.

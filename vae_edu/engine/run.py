@@ -140,7 +140,12 @@ class Run:
         self.unread: list[Tensor] = []  # losses that may still be on their way from a GPU
         self.file: RunFile | None = None
         if self.options.checkpoint is not None:
-            settings = {"batch_size": self.batch_size, "lr": first_rate, "seed": self.seed, "beta": first_beta}
+            settings = {
+                "batch_size": self.batch_size,
+                "lr": first_rate,
+                "seed": self.seed,
+                "beta": first_beta,
+            }
             settings |= {"eps": self.options.eps} | describe(self.model, loss, self.data, self.held_out)
             self.file = RunFile(self.options.checkpoint, self.model, self.take_step.optimizer, settings)
 
@@ -183,7 +188,11 @@ class Run:
         if self.done == last:
             print(f"{path} has all {epochs} epochs already; nothing was trained.")
         else:
-            loss = "" if of_function(self.named_loss) else ", with a loss that cannot be compared with the file's"
+            loss = (
+                ""
+                if of_function(self.named_loss)
+                else ", with a loss that cannot be compared with the file's"
+            )
             print(f"Training goes on at epoch {self.done // self.steps + 1} of {epochs} from {path}{loss}.")
 
     def epochs(self) -> Iterator[int]:

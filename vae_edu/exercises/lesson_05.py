@@ -39,8 +39,15 @@ def reports(B: int) -> dict[str, Tensor]:
 
 
 def verdict(
-    reconstruction: Tensor, kl: Tensor, log_p_x: Tensor, *, cheap: int = 1, collapsed: int = 2, no_bound: int = 3,
-    nothing: float = 0.3, slack: float = 0.0,
+    reconstruction: Tensor,
+    kl: Tensor,
+    log_p_x: Tensor,
+    *,
+    cheap: int = 1,
+    collapsed: int = 2,
+    no_bound: int = 3,
+    nothing: float = 0.3,
+    slack: float = 0.0,
 ) -> Tensor:
     """Which mistake each report shows, (B,): 0 none, 1 cheap codes, 2 a collapse, 3 a bound that is none.
 
