@@ -305,28 +305,41 @@ RIGHT = {
             + (0.5 * (mu * mu + logvar.exp() - 1.0) - 0.5 * logvar).sum(-1),
         )[1],
     ],
-    "bits_per_dim": [
-        lambda log_p_x, dimensions: -log_p_x / math.log(2) / dimensions,
-        lambda log_p_x, dimensions: -log_p_x.double() * math.log2(math.e) / dimensions,
-        lambda log_p_x, dimensions: torch.stack([-value / (dimensions * math.log(2)) for value in log_p_x]),
-        lambda log_p_x, dimensions: -(log_p_x / dimensions) / torch.log(torch.tensor(2.0)).item(),
-        lambda log_p_x, dimensions: (0 - log_p_x).div(dimensions).div(np.log(2)),
-        lambda log_p_x, dimensions: on_cpu(lambda log_p: -log_p / np.log(2) / dimensions, log_p_x),
-    ],
-    "kl_per_dimension": [
-        lambda mu, logvar: (-0.5 * (1 + logvar - mu**2 - logvar.exp())).mean(0),
-        lambda mu, logvar: kl_divergence(
-            Normal(mu.double(), (logvar.double() / 2).exp()), Normal(0.0, 1.0)
-        ).mean(0),
-        lambda mu, logvar: torch.stack(
-            [
-                sum((m * m + v.exp() - 1 - v) / 2 for m, v in zip(*columns)) / len(mu)
-                for columns in zip(mu.T, logvar.T)
-            ]
+    "which_mistake": [
+        lambda reconstruction, kl, log_p_x: torch.where(
+            reconstruction - kl > log_p_x, 3, torch.where(kl < 0.1, 2, torch.where(kl > 50, 1, 0))
         ),
-        lambda mu, logvar: (mu.square().mean(0) + logvar.exp().mean(0) - logvar.mean(0) - 1) / 2,
-        lambda mu, logvar: torch.einsum("bd->d", mu**2 + torch.exp(logvar) - logvar - 1) / (2 * mu.shape[0]),
-        lambda mu, logvar: on_cpu(lambda m, v: 0.5 * np.mean(m**2 + np.exp(v) - 1 - v, axis=0), mu, logvar),
+        lambda reconstruction, kl, log_p_x: torch.tensor(
+            [
+                3 if r - k > p else 2 if k < 0.5 else 1 if k > -r else 0
+                for r, k, p in zip(reconstruction, kl, log_p_x)
+            ]
+        ).to(kl.device),
+        lambda reconstruction, kl, log_p_x: (
+            (gap := log_p_x - (reconstruction - kl)),
+            3 * (gap < -1).long() + (gap >= -1) * (2 * (kl < 0.05).long() + 1 * (kl > 45).long()),
+        )[1],
+        lambda reconstruction, kl, log_p_x: torch.where(
+            log_p_x + kl < reconstruction, 3, 2 * (kl < 0.1) + 1 * (kl + reconstruction > 0)
+        ),
+    ],
+    "collapse_law": [
+        lambda eigenvalues, variance: torch.relu(eigenvalues.log() - math.log(variance)) / 2,
+        lambda eigenvalues, variance: 0.5 * torch.clamp(eigenvalues / variance, min=1).log(),
+        lambda eigenvalues, variance: torch.where(
+            eigenvalues > variance, 0.5 * torch.log(eigenvalues / variance), torch.zeros_like(eigenvalues)
+        ),
+        lambda eigenvalues, variance: torch.stack(
+            [0.5 * (v / variance).log() if v > variance else 0 * v for v in eigenvalues.double()]
+        ),
+        lambda eigenvalues, variance: (
+            (w2 := (eigenvalues.double() - variance).clamp(min=0)),
+            (s := variance / (w2 + variance)),
+            0.5 * (w2 / (w2 + variance) + s - 1 - s.log()),
+        )[2],
+        lambda eigenvalues, variance: on_cpu(
+            lambda v: 0.5 * np.log(np.maximum(v, variance) / variance), eigenvalues
+        ),
     ],
     "best_sigma": [
         lambda x_hat, x: F.mse_loss(x_hat, x).sqrt(),

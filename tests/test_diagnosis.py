@@ -229,10 +229,10 @@ def right_kl(mu, logvar):
         ("reparameterize", lambda m, lv, e: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
         ("reparameterize", lambda logvar, m, e: m + (logvar / 2).exp() * e, "keep the names mu, logvar, eps"),
         ("reparameterize", lambda m, *, lv, e=None: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
-        ("bits_per_dim", lambda log_p_x, n: (-log_p_x / n / math.log(2)).tolist(), "it returns a list"),
+        ("collapse_law", lambda lam, s2: ((lam / s2).clamp(min=1).log() / 2).tolist(), "it returns a list"),
         (
-            "bits_per_dim",
-            lambda log_p_x, dimensions: (-log_p_x / dimensions / math.log(2)).numpy(force=True),
+            "collapse_law",
+            lambda eigenvalues, variance: ((eigenvalues / variance).clamp(min=1).log() / 2).numpy(force=True),
             "a NumPy array",
         ),
         (
@@ -303,9 +303,9 @@ def test_whatever_can_be_called_is_called(function):
             "from call to call",
         ),
         (
-            "bits_per_dim",
-            lambda log_p_x, dimensions: -log_p_x / 784 / math.log(2),
-            "dimensions makes no difference",
+            "collapse_law",
+            lambda eigenvalues, variance: (eigenvalues / 0.5).clamp(min=1).log() / 2,
+            "variance makes no difference",
         ),
         (
             "reparameterize",
@@ -472,8 +472,8 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
     ("name", "function", "message"),
     [
         (
-            "kl_per_dimension",
-            lambda mu, logvar: (mu.square() + logvar.exp() - 1 - logvar).mean(0).div(2).clamp(min=0.1),
+            "collapse_law",
+            lambda eigenvalues, variance: (eigenvalues / variance).log().div(2).clamp(min=0.1),
             "cut off below 0.1",
         ),
         (
@@ -490,7 +490,7 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
             ),
             "PyTorch makes (n, n) of them",
         ),
-        ("kl_per_dimension", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
+        ("kl_to_standard_normal", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
     ],
 )
 def test_cut_off_values_fixed_sizes_and_shapes_that_do_not_go_together(name, function, message):

@@ -30,7 +30,7 @@ ABRIDGED = {
     r"\b(20_000|30_000|100_000)\b": "300",
     r"\[0, 1, 2, 4, 8\]": "[0, 1]",
     r"\[(1|beta)\] \* \d+": "[1]",
-    r"data, 400, batch": "data, 50, batch",
+    r"data, 250, batch": "data, 50, batch",
     r"stroke_digits\(6_000": "stroke_digits(300",
 }
 

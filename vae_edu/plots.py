@@ -444,16 +444,50 @@ def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes
     return right
 
 
-def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
+def collapse(
+    eigenvalues: Tensor, variances: Sequence[float] | Tensor, measured: Sequence[Tensor], *, title: str = ""
+) -> Axes:
+    """Draw what each dimension of a linear VAE costs, ½ log(λ/σ²) or 0, against σ², and trained models.
+
+    Args:
+        eigenvalues: λ of each dimension, (d,), the largest first.
+        variances: σ² of each trained model.
+        measured: The KL divergence from the prior of each dimension, (d,), of each trained model.
+        title: Of the figure.
+    """
+    ax = _axes(6.4, 3.8)
+    values = _array(eigenvalues.float())
+    sweep = np.geomspace(0.7 * min(values.min(), *map(float, variances)), 1.4 * values.max(), 300)
+    for i, value in enumerate(values):
+        law = 0.5 * np.log(np.maximum(value / sweep, 1))
+        ax.plot(sweep, law, color=COLORS[0], linewidth=1, label="½ log(λ/σ²), or 0" if i == 0 else None)
+    for i, (variance, kl) in enumerate(zip(variances, measured, strict=True)):
+        place = np.full(len(kl), float(variance))
+        ax.plot(place, _array(kl.float()), MARKERS[1], color=COLORS[1], label="trained" if i == 0 else None)
+    ax.set_xscale("log")
+    round_places = [
+        p * 10.0**e for e in range(-9, 9) for p in (1, 2, 3, 5) if sweep[0] < p * 10.0**e < sweep[-1]
+    ]
+    ax.set_xticks(round_places, [f"{place:g}" for place in round_places])
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="σ², the variance of the decoder's noise", ylabel="KL from the prior, nats", title=title)
+    ax.grid(alpha=0.3)
+    ax.legend(**LEGEND)
+    return ax
+
+
+def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
     """Make a figure that is drawn anew at every call, in the same place of a notebook; elsewhere nothing.
 
     Args:
         draw: Makes the figure from what it is called with.
+        alt: What the figure shows, its alternative text, as in `show`.
 
     Returns:
         A function to call with what to draw. Only the last figure stays in the notebook.
     """
     handles: list[Any] = []
+    described = {"metadata": {"image/png": {"alt": alt}}} if alt else {}
 
     def show(values: Any) -> None:
         try:
@@ -466,8 +500,8 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
         figure = figure_of(draw(values))
         plt.close(figure)  # or the notebook would show it a second time
         if handles:
-            handles[0].update(figure)
-        elif handle := display(figure, display_id=True):
+            handles[0].update(figure, **described)
+        elif handle := display(figure, display_id=True, **described):
             handles.append(handle)
 
     return show
