@@ -534,27 +534,27 @@ RIGHT = {
         ),
     ],
     "importance_weighted_bound": [
-        lambda log_w, k: torch.stack([rows.logsumexp(0) - math.log(k) for rows in log_w.split(k)]).mean(0),
-        lambda log_w, k: (
-            (m := log_w.reshape(-1, k, log_w.shape[1]).amax(1, keepdim=True)),
-            (log_w.reshape(-1, k, log_w.shape[1]) - m).double().exp().mean(1).log().add(m[:, 0]).mean(0),
+        lambda log_w, K: torch.stack([rows.logsumexp(0) - math.log(K) for rows in log_w.split(K)]).mean(0),
+        lambda log_w, K: (
+            (m := log_w.reshape(-1, K, log_w.shape[1]).amax(1, keepdim=True)),
+            (log_w.reshape(-1, K, log_w.shape[1]) - m).double().exp().mean(1).log().add(m[:, 0]).mean(0),
         )[1],
-        lambda log_w, k: (log_w.view(len(log_w) // k, k, -1).logsumexp(dim=1) - math.log(k)).mean(dim=0),
-        lambda log_w, k: torch.logsumexp(log_w.T.reshape(log_w.shape[1], -1, k) - math.log(k), dim=2).mean(
+        lambda log_w, K: (log_w.view(len(log_w) // K, K, -1).logsumexp(dim=1) - math.log(K)).mean(dim=0),
+        lambda log_w, K: torch.logsumexp(log_w.T.reshape(log_w.shape[1], -1, K) - math.log(K), dim=2).mean(
             dim=1
         ),
-        lambda log_w, k: (
-            sum(torch.logsumexp(log_w[i : i + k], 0) for i in range(0, len(log_w), k)) / (len(log_w) // k)
-            - math.log(k)
+        lambda log_w, K: (
+            sum(torch.logsumexp(log_w[i : i + K], 0) for i in range(0, len(log_w), K)) / (len(log_w) // K)
+            - math.log(K)
         ),
-        lambda log_w, k: torch.stack(
+        lambda log_w, K: torch.stack(
             [
-                torch.stack([c.logsumexp(0) - math.log(k) for c in column.chunk(len(log_w) // k)]).mean()
+                torch.stack([c.logsumexp(0) - math.log(K) for c in column.chunk(len(log_w) // K)]).mean()
                 for column in log_w.T
             ]
         ),
-        lambda log_w, k: (
-            torch.stack(log_w.double().unflatten(0, (-1, k)).unbind(1)).logsumexp(0).mean(0) - math.log(k)
+        lambda log_w, K: (
+            torch.stack(log_w.double().unflatten(0, (-1, K)).unbind(1)).logsumexp(0).mean(0) - math.log(K)
         ),
     ],
     "normalized_weights": [
@@ -567,30 +567,21 @@ RIGHT = {
         lambda log_w: torch.distributions.Categorical(logits=log_w.T).probs.T,
         lambda log_w: on_cpu(lambda v: (w := np.exp(v - v.max(0))) / w.sum(0), log_w),
     ],
-    "negative_iwae_bound": [
-        lambda log_likelihood, log_prior, log_q: (
-            math.log(len(log_q)) - torch.logsumexp(log_likelihood + log_prior - log_q, 0)
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            -(w := log_likelihood.double() + log_prior - log_q).amax(0) - (w - w.amax(0)).exp().mean(0).log()
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            -torch.logsumexp(log_prior - log_q + log_likelihood - math.log(log_q.shape[0]), dim=0)
-        ),
-        lambda log_likelihood, log_prior, log_q: torch.stack(
-            [
-                -(torch.logsumexp(a + b - c, 0) - math.log(a.numel()))
-                for a, b, c in zip(log_likelihood.T, log_prior.T, log_q.T)
-            ]
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            (w := torch.stack([log_likelihood, log_prior, -log_q]).sum(0)),
-            (m := w.max(dim=0, keepdim=True).values),
-            -(m.squeeze(0) + torch.log(torch.mean(torch.exp(w - m), dim=0))),
+    "divergence_from_weights": [
+        lambda log_w: torch.logsumexp(log_w, 0) - math.log(log_w.shape[0]) - log_w.mean(0),
+        lambda log_w: (
+            (w := log_w.double()),
+            (m := w.amax(0)),
+            (w - m).exp().mean(0).log() + m - w.mean(0),
         )[2],
-        lambda log_likelihood, log_prior, log_q: (
-            (w := log_likelihood + (log_prior - log_q)),
-            math.log(len(w)) - reduce(torch.logaddexp, w),
-        )[1],
+        lambda log_w: (log_w - log_w.mean(0)).double().logsumexp(0) - math.log(len(log_w)),
+        lambda log_w: -(log_w.log_softmax(0)).mean(0) - math.log(len(log_w)),
+        lambda log_w: torch.stack(
+            [torch.logsumexp(column, 0) - column.mean() - math.log(column.numel()) for column in log_w.T]
+        ),
+        lambda log_w: reduce(torch.logaddexp, log_w) - math.log(len(log_w)) - sum(log_w) / len(log_w),
+        lambda log_w: on_cpu(
+            lambda v: np.logaddexp.reduce(v, axis=0) - np.log(len(v)) - v.mean(0), log_w.double()
+        ),
     ],
 }

@@ -477,11 +477,9 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
             "cut off below 0.1",
         ),
         (
-            "negative_iwae_bound",
-            lambda log_likelihood, log_prior, log_q: (
-                math.log(50) - (log_likelihood + log_prior - log_q).logsumexp(0)
-            ),
-            "the number 50 in the place of K",
+            "divergence_from_weights",
+            lambda log_w: log_w.logsumexp(0) - math.log(50) - log_w.mean(0),
+            "the number 50 in the place of M",
         ),
         (
             "mutual_information_gap",

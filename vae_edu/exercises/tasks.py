@@ -627,7 +627,7 @@ TASKS = {
     "importance_weighted_bound": Task(
         "the importance-weighted bound, from the logarithms of M weights for each image",
         (
-            "Cut the M rows into groups of {k} neighboring rows.",
+            "Cut the M rows into groups of {K} neighboring rows.",
             "In each group, the logarithm of the mean weight, without leaving the log domain.",
             "Average over the groups. Gradients must pass to {log_w}.",
         ),
@@ -652,12 +652,12 @@ TASKS = {
             ),
         ),
     ),
-    "negative_iwae_bound": Task(
-        "minus the importance-weighted bound, a loss, at K codes drawn from q for each of B images",
+    "divergence_from_weights": Task(
+        "an estimate of D_KL(q(z|x), p(z|x)) for each image, from the logarithms of M weights at draws from q",
         (
-            "The logarithm of the mean weight, in the log domain.",
-            "A loss is minimized: give it the right sign. Gradients must pass to all three.",
+            "D6 says what is missing between the ELBO and log p(x).",
+            "Estimate both from the same weights, without leaving the log domain.",
         ),
-        (BITS, BASE_10, turned("log_likelihood", "log_prior", "log_q", shapes=THREE + "(B,)")),
+        (BITS, turned("log_w", shapes="{log_w} is (B, M); the answer is (B,)"), minus("minus the divergence")),
     ),
 }

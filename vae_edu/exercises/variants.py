@@ -34,6 +34,7 @@ NAMES = {  # what arguments are called instead
     "b2": ("c2", "bias2", "offset2"),
     "u": ("r", "uniform", "dice"),
     "K": ("kernels", "filters"),
+    "K of importance_weighted_bound": ("n", "m"),
     "mean": ("center", "average"),
     "V": ("U", "axes", "components"),
     "mu": ("m", "loc", "means"),
@@ -61,7 +62,6 @@ NAMES = {  # what arguments are called instead
     "known": ("labeled", "chosen", "picked"),
     "information": ("mi", "I"),
     "entropy": ("H", "ent"),
-    "k": ("n", "m"),
 }
 WORDS = {"mean", "value", "factor", "entropy", "information", "covariance", "dimensions"}  # of any hint
 FORMULA = re.compile(r"\([\w/]+,(?: [\w/]+,?)*\)|\w*[pq]\([^()]*\)|‖[^‖]*‖|x̂")  # shapes, p(x|z), ‖x‖
