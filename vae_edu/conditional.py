@@ -49,10 +49,11 @@ class ConditionalVAE(nn.Module):
         self.to(vae_edu.device())
 
     def conditional(self, y: int | Sequence[int] | Tensor) -> "Conditional":
-        """The model given y, p(z), p(x|z, y) and q(z|x, y), which every function of the package takes.
+        """The model given y: p(z), p(x|z, y) and q(z|x, y), which every function of the package takes.
 
         Args:
-            y: One label for all images; or one for each image of a batch, (B,), for codes (…, B, latent_dim).
+            y: One label for all images. Or one for each image of a batch, (B,): then `encode`, `decode` and
+                `log_joint` take images and codes (…, B, …) alone, and so do losses.
 
         Raises:
             ValueError: It is no whole number, or no label from 0 to classes − 1.
