@@ -1,5 +1,9 @@
-"""Lessons as HTML pages that need no network. Solutions, plotting and checks are folded."""
+"""Lessons as HTML pages that need no network. Solutions, plotting and checks are folded.
 
+The pages are linked to one another, to an index, and to the texts that go with the lessons.
+"""
+
+import copy
 import json
 import re
 import shutil
@@ -7,15 +11,19 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+FOLDER = Path(__file__).resolve().parent
+LINK = re.compile(r"\]\((\w+)\.(?:ipynb|md)(#[\w-]+)?\)")
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n?", re.S | re.M)
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_css %}{{ super() }}
 <style>
+nav.ways { margin: 8px 0 8px 75px; font: 15px/1.5 sans-serif; }
 details.folded { margin: 2px 0 6px 75px; }
 details.folded > summary { cursor: pointer; color: #555; font: 14px/1.5 sans-serif; }
 details.folded .jp-InputPrompt, details.folded .jp-OutputPrompt { display: none; }
-@media (max-width: 600px) { details.folded { margin-left: 0; } }
+@media (max-width: 600px) { nav.ways { margin: 8px 0 8px 75px; font: 15px/1.5 sans-serif; }
+details.folded { margin-left: 0; } }
 </style>
 {% endblock html_head_css %}
 
@@ -65,11 +73,65 @@ def write(notebook: dict[str, Any], path: Path) -> None:
     )
     exporter.register_filter("exercise", exercise)
     exporter.register_filter("solution", solution)
-    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
+    body, _ = exporter.from_notebook_node(_linked(notebook), resources={"metadata": {"name": path.stem}})
     fonts = {"availableFonts": [], "preferredFont": None, "webFont": "STIX-Web"}
     settings = json.dumps({"jax": ["input/TeX", "output/HTML-CSS"], "HTML-CSS": fonts})
     body = body.replace("<head>", f"<head><script>window.MathJax = {settings};</script>", 1)
+    ways = _ways(path.stem)
+    body = body.replace("<main>", f"<main>{ways}", 1).replace("</main>", f"{ways}</main>", 1)
     path.write_text(body, encoding="utf-8")
+
+
+def write_texts(folder: Path) -> None:
+    """Write the index of the lessons, and the texts next to them."""
+    lessons = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in _lessons()}
+    lines = ["# Variational autoencoders, one lecture line at a time", ""]
+    for name, lesson in lessons.items():
+        title, *paragraphs = "".join(lesson["cells"][0]["source"]).split("\n\n")
+        question = next(text for text in paragraphs if text.startswith("**The question.**"))
+        lines += [f"- [{title.lstrip('# ')}]({name}.ipynb). {question.removeprefix('**The question.** ')}"]
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
+    lines += [f"- [{text.partition(chr(10))[0].lstrip('# ')}]({name}.md)" for name, text in texts.items()]
+    for name, text in {"index": "\n".join(lines), **texts}.items():
+        write(_notebook(text), folder / f"{name}.html")
+
+
+def _lessons() -> list[Path]:
+    return sorted(FOLDER.glob("[0-9]*.ipynb"))
+
+
+def _notebook(text: str) -> dict[str, Any]:
+    import nbformat
+
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+
+
+def _linked(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A copy whose links lead to pages."""
+    linked = copy.deepcopy(notebook)
+    for cell in linked["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = LINK.sub(r"](\1.html\2)", cell["source"])
+    return linked
+
+
+def _ways(name: str) -> str:
+    """Links to the lesson before, the index, and the lesson after."""
+    names = [path.stem for path in _lessons()]
+    ways = ["" if name == "index" else '<a href="index.html">all lessons</a>']
+    if name in names:
+        at = names.index(name)
+        if at > 0:
+            ways.insert(0, f'<a href="{names[at - 1]}.html" rel="prev">← {_shown(names[at - 1])}</a>')
+        if at + 1 < len(names):
+            ways.append(f'<a href="{names[at + 1]}.html" rel="next">{_shown(names[at + 1])} →</a>')
+    return f'<nav class="ways">{" · ".join(filter(None, ways))}</nav>'
+
+
+def _shown(name: str) -> str:
+    """ "04_elbo" → "4 elbo"."""
+    number, _, words = name.partition("_")
+    return f"{int(number)} {words.replace('_', ' ')}"
 
 
 def copy_mathjax(folder: Path) -> None:

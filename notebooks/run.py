@@ -138,6 +138,7 @@ def main() -> int:
     if not arguments.inplace:
         BUILD.mkdir(parents=True, exist_ok=True)
         pages.copy_mathjax(BUILD)
+        pages.write_texts(BUILD)
     names = arguments.lessons or list(known)
     start = time.perf_counter()
     results = []
@@ -159,7 +160,7 @@ def main() -> int:
     took = time.perf_counter() - start
     print(f"{'all':32} {took:6.1f} s, the slowest {slowest:.1f} s, the largest {largest} MB", flush=True)
     if not arguments.inplace:
-        print(f"Open {BUILD}/*.html in a browser, or the notebooks next to them in JupyterLab.")
+        print(f"Open {BUILD}/index.html in a browser, or the notebooks next to it in JupyterLab.")
     return int(any(result.failure for result in results))
 
 

@@ -67,6 +67,31 @@ def test_a_table_is_a_table(page):
     assert "|---|" not in page.text
 
 
+def test_pages_lead_to_one_another(tmp_path):
+    pages.write_texts(tmp_path)
+    written = {path.name for path in tmp_path.glob("*.html")}
+    lessons = [path.stem for path in sorted(pages.FOLDER.glob("[0-9]*.ipynb"))]
+    index = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
+    links = [link["href"] for link in index.main.find_all("a", class_=None) if link["href"][0] != "#"]
+    assert links[: len(lessons)] == [f"{name}.html" for name in lessons]
+    for page in written:
+        text = BeautifulSoup((tmp_path / page).read_text(encoding="utf-8"), "html.parser")
+        for link in text.main.find_all("a"):
+            target = link["href"].partition("#")[0]
+            if target.endswith(".html") and not target.startswith("http"):
+                assert target in written | {f"{name}.html" for name in lessons}, (page, target)
+            assert not target.endswith(".ipynb"), (page, target)
+
+
+def test_a_lesson_leads_to_its_neighbors(tmp_path):
+    cell = nbformat.v4.new_markdown_cell("[three](03_bayes_rule.ipynb) and [lines](LECTURE.md#d1)")
+    pages.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "04_elbo.html")
+    text = BeautifulSoup((tmp_path / "04_elbo.html").read_text(encoding="utf-8"), "html.parser")
+    links = [link["href"] for link in text.main.find_all("a")]
+    ways = ["03_bayes_rule.html", "index.html", "05_training.html"]
+    assert links == [*ways, "03_bayes_rule.html", "LECTURE.html#d1", *ways]
+
+
 def test_nothing_comes_from_the_network(page):
     addresses = [tag.get("src") or "" for tag in page.find_all("script")]
     addresses += [tag.get("href") or "" for tag in page.find_all("link")]
