@@ -18,7 +18,6 @@ from vae_edu.conditional import (
     posterior_of_labels,
 )
 from vae_edu.data import binarize, load_images
-from vae_edu.engine.sync_checks import unchecked
 from vae_edu.generate import generate, latent_map
 from vae_edu.grid import Grid
 from vae_edu.marginal import quadrature
@@ -296,13 +295,18 @@ def test_a_draw_follows_the_mixture():
     torch.testing.assert_close(exact, mixture.log_prob(every_image().flatten(1)).double(), rtol=0, atol=1e-3)
 
 
-def test_nothing_is_read_from_the_device_in_training():
-    from tests.test_capture import NoReading
-
-    model, x = tiny(), every_image()[:6]
-    y = torch.tensor([0, 1, 2, 0, 1, 2], device=device())
-    with unchecked(), NoReading():
-        negative_conditional_elbo(model, (x, y)).mean().backward()
+@pytest.mark.skipif(device().type != "cuda", reason="needs CUDA")
+@pytest.mark.filterwarnings("error::vae_edu.engine.capture.CaptureWarning")
+def test_a_graph_learns_what_the_loop_does():
+    """Images and labels, in batches whose last is smaller."""
+    images = load_images("strokes", n=500)
+    batch, histories = (binarize(images.x), images.labels), []
+    for capture in (True, False):
+        torch.manual_seed(0)
+        model = ConditionalVAE((1, 28, 28), 2, 10, hidden=50)
+        options = {"batch_size": 64, "capture": capture, "progress": False}
+        histories.append(fit(model, negative_conditional_elbo, batch, 3, **options).steps)
+    assert histories[0] == pytest.approx(histories[1], rel=1e-4)
 
 
 def test_the_module_is_short():
