@@ -584,4 +584,61 @@ RIGHT = {
             lambda v: np.logaddexp.reduce(v, axis=0) - np.log(len(v)) - v.mean(0), log_w.double()
         ),
     ],
+    "decoder_input": [
+        lambda z, y, classes: torch.cat(
+            (z, (torch.arange(classes, device=y.device) == y[:, None]).to(z.dtype)), dim=-1
+        ),
+        lambda z, y, classes: torch.hstack([z, torch.eye(classes, dtype=z.dtype, device=z.device)[y]]),
+        lambda z, y, classes: torch.concat(
+            [z, torch.zeros(len(z), classes).to(z).scatter_(1, y[:, None], 1.0)], 1
+        ),
+        lambda z, y, classes: torch.stack(
+            [torch.cat([row, F.one_hot(label, num_classes=classes)]) for row, label in zip(z, y)]
+        ),
+        lambda z, y, classes: F.pad(z, (0, classes)) + F.pad(F.one_hot(y, classes), (z.shape[1], 0)),
+    ],
+    "label_swap": [
+        lambda x, y, new, A, W, C: (
+            torch.einsum("dk,nk->nd", W, torch.einsum("kd,nd->nk", A, x - C[y])) + C[new]
+        ),
+        lambda x, y, new, A, W, C: torch.stack(
+            [W @ (A @ (image - C[old])) + C[to] for image, old, to in zip(x, y, new)]
+        ),
+        lambda x, y, new, A, W, C: C[new] + (W @ A @ (x - C[y]).T).T,
+        lambda x, y, new, A, W, C: (
+            F.linear(F.linear(x, A) - F.linear(F.one_hot(y, len(C)).to(x), (C @ A.T).T), W)
+            + F.one_hot(new, len(C)).to(x) @ C
+        ),
+        lambda x, y, new, A, W, C: (
+            (x.double() - C.double().index_select(0, y)) @ A.double().T @ W.double().T + C[new]
+        ),
+    ],
+    "label_posterior": [
+        lambda log_likelihood, log_prior: F.softmax(log_likelihood.T + log_prior, 1).T,
+        lambda log_likelihood, log_prior: (
+            (joint := log_likelihood + log_prior.unsqueeze(1)) - joint.logsumexp(0)
+        ).exp(),
+        lambda log_likelihood, log_prior: torch.stack(
+            [(column + log_prior).softmax(0) for column in log_likelihood.T], 1
+        ),
+        lambda log_likelihood, log_prior: (
+            (joint := log_likelihood.double() + log_prior[:, None]),
+            (w := (joint - joint.amax(0)).exp()) / w.sum(0),
+        )[1],
+        lambda log_likelihood, log_prior: (
+            torch.distributions.Categorical(logits=log_likelihood.T + log_prior).probs.T
+        ),
+        lambda log_likelihood, log_prior: (
+            (w := (log_likelihood - log_likelihood.amax(0)).double().exp() * log_prior.exp()[:, None])
+            / w.sum(0)
+        ),
+    ],
+    "overconfidence": [
+        lambda p, y: (p.max(0).values - (p.max(0).indices == y).float()).mean(),
+        lambda p, y: float(p.amax(0).double().mean()) - float((p.argmax(0) == y).double().mean()),
+        lambda p, y: torch.stack([max(column) for column in p.T]).mean() - sum(p.argmax(0) == y) / len(y),
+        lambda p, y: p.topk(1, 0).values.mean() - (p.gather(0, y[None])[0] == p.amax(0)).to(p).mean(),
+        lambda p, y: on_cpu(lambda q, t: np.mean(np.max(q, 0)) - np.mean(np.argmax(q, 0) == t), p, y),
+        lambda p, y: (p.argmax(0) != y).to(p).mean() - (1 - p.amax(0)).mean(),
+    ],
 }

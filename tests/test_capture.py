@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import vae_edu
 from vae_edu import autoencoder, elbo, iwae, marginal
+from vae_edu.conditional import ConditionalVAE, negative_conditional_elbo
 from vae_edu.data import MappedImages, binarize, load_images
 from vae_edu.engine.capture import WARM_UP, Captured, CaptureWarning
 from vae_edu.engine.step import Step
@@ -179,6 +180,11 @@ def negative_monte_carlo(vae, x):
     return -marginal.log_mean_exp(log_likelihoods(vae.decode(z), x))
 
 
+def given_a_label(model, x):
+    """The loss of lesson 09, of images that are labeled 0, 1, 2, …"""
+    return negative_conditional_elbo(model, (x, torch.arange(len(x), device=x.device)))
+
+
 class NoReading(TorchDispatchMode):
     """Fails where a value of a tensor is read, for which a GPU would have to be waited for."""
 
@@ -199,8 +205,19 @@ class NoReading(TorchDispatchMode):
         (lambda: model("bernoulli"), negative_monte_carlo),
         (lambda: autoencoder.deep((1, 28, 28), 3), autoencoder.reconstruction_loss),
         (lambda: PixelRNN((1, 28, 28), 8), negative_log_likelihood),
+        (lambda: ConditionalVAE((1, 28, 28), 3, 10), given_a_label),
     ],
-    ids=["bernoulli", "gaussian", "one sigma", "cnn", "tanh iwae", "monte carlo", "autoencoder", "pixelrnn"],
+    ids=[
+        "bernoulli",
+        "gaussian",
+        "one-sigma",
+        "cnn",
+        "tanh-iwae",
+        "monte-carlo",
+        "autoencoder",
+        "pixelrnn",
+        "conditional",
+    ],
 )
 def test_a_loss_and_its_gradient_read_no_value(make, loss):
     """So a GPU need not be waited for, and the step can be a CUDA graph. It runs without a GPU, too."""

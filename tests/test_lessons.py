@@ -256,7 +256,7 @@ def package(tmp_path, monkeypatch):
     return stale_after
 
 
-ALL = [f"{number:02}" for number in range(9)]
+ALL = [f"{number:02}" for number in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ ALL = [f"{number:02}" for number in range(9)]
             "elbo.py",
             "import math",
             "import math\n\nONE = 1",
-            ["03", "04", "05", "06", "07", "08"],
+            ["03", "04", "05", "06", "07", "08", "09"],
         ),
         ("exercises/lesson_07.py", "import torch", "import torch\n\nHINT = 1", ["07"]),
         ("exercises/exercise.py", "import torch", "import torch\n\nONE = 1", ALL),

@@ -11,6 +11,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     06  aggregate_posterior, quality                generating; q(z) and the prior; how good images are
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce, schedules                  importance-weighted bounds, and the table of their paper
+    09  conditional                                 a label behind the bar of every line, D1 to L5
 
 What a person handles: plots, diagrams, sliders, checks (of the exercises), predictions; commands, options,
 streams (a terminal).

@@ -14,6 +14,7 @@ from vae_edu.exercises import (
     lesson_06,
     lesson_07,
     lesson_08,
+    lesson_09,
 )
 from vae_edu.exercises.exercise import Exercise
 
@@ -27,6 +28,7 @@ LESSONS = {
     "06_generation": lesson_06.EXERCISES,
     "07_editing": lesson_07.EXERCISES,
     "08_how_tight_is_the_bound": lesson_08.EXERCISES,
+    "09_labels": lesson_09.EXERCISES,
 }
 EXERCISES = {name: exercise for lesson in LESSONS.values() for name, exercise in lesson.items()}
 NUMBERS = {

@@ -660,4 +660,94 @@ TASKS = {
         ),
         (BITS, turned("log_w", shapes="{log_w} is (B, M); the answer is (B,)"), minus("minus the divergence")),
     ),
+    "decoder_input": Task(
+        "what a conditional decoder is given: a code and a label, for B images",
+        (
+            "Write each label as a row of 0s with a single 1 (torch.nn.functional.one_hot).",
+            "Join it to the code, in the dtype of {z}. Gradients must pass to {z}.",
+        ),
+        (
+            Convention(
+                "Labels count from 1: {y} goes from 1 to {classes}.",
+                "it counts labels from 0, as the lesson does; in this exercise they count from 1",
+                given={"y": Change(lambda v: v + 1, lambda v: v - 1, "{} - 1")},
+                outdated="from 0|label 0|too far|its number|up to",
+            ),
+            Convention(
+                "The label stands before the code.",
+                "the code comes first, as in the lesson; in this exercise the label does",
+                answer=lambda right, given: right.roll(given["classes"], 1),
+                code="{}.roll({classes}, 1)",
+                outdated="before|goes first|behind",
+                linear=False,
+            ),
+        ),
+    ),
+    "label_swap": Task(
+        "another label, the same hand, by matrices",
+        (
+            "Encode {x} under its own label: a code, (B, d).",
+            "Decode the code under the new label: images, (B, D).",
+            "Gradients must pass to {x}, {A}, {W} and {C}.",
+        ),
+        (
+            Convention(
+                "The answer is the change: the new image minus {x}.",
+                "this is the new image, as in the lesson; this exercise asks for the new image minus the old one",
+                answer=lambda right, given: right - given["x"],
+                code="{} - {x}",
+                outdated="this is the change|returned as it is",
+                linear=False,
+            ),
+            Convention(
+                "{A} is (D, d): its rows and columns are exchanged, compared with the lesson.",
+                "it takes {A} as (d, D), as the lesson does; in this exercise it is (D, d)",
+                given={"A": Change(lambda v: v.T.contiguous(), lambda v: v.T, "{}.T")},
+                shapes="{x} is (B, D), {y} and {new} are (B,), {A} and {W} are (D, d), {C} is (K, D); the answer is (B, D)",
+            ),
+        ),
+    ),
+    "label_posterior": Task(
+        "Bayes' rule for labels, from log p(x|y) for K labels and B images, and log p(y)",
+        (
+            "Multiply likelihood and prior, in the log domain.",
+            "For every image the probabilities of the labels add up to 1.",
+            "Likelihoods underflow: do not take their exponentials. Gradients must pass to both.",
+        ),
+        (
+            percent("the probability"),
+            turned(
+                "log_likelihood",
+                shapes="{log_likelihood} is (B, K), {log_prior} is (K,); the answer is (B, K)",
+                answer=True,
+            ),
+            Convention(
+                "The answer is the logarithm, log p(y|x).",
+                "these are probabilities, as in the lesson; this exercise asks for their logarithms",
+                answer=lambda right, _: right.log(),
+                code="{}.log()",
+                outdated="log|add up|sum must|underflow|everything",
+                linear=False,
+            ),
+        ),
+    ),
+    "overconfidence": Task(
+        "how much more a classifier promises than it does, from p(y|x) of K labels and the true labels",
+        (
+            "The accuracy that it promises, if its own probabilities are right.",
+            "The accuracy that it has: the share of images whose likeliest label is the true one.",
+            "The first minus the second.",
+        ),
+        (
+            percent("the difference"),
+            Convention(
+                "The answer is the accuracy that it has, minus the one that it promises.",
+                "this is the promise minus the accuracy, as in the lesson; here it is the other way round",
+                answer=lambda right, _: -right,
+                code="-{}",
+                outdated="sign|subtract|minus",
+            ),
+            turned("p", shapes="{p} is (B, K), {y} is (B,); the answer is one number"),
+        ),
+    ),
 }

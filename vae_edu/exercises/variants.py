@@ -62,6 +62,15 @@ NAMES = {  # what arguments are called instead
     "known": ("labeled", "chosen", "picked"),
     "information": ("mi", "I"),
     "entropy": ("H", "ent"),
+    "y": ("label", "digit"),
+    "classes": ("n_labels", "total"),
+    "new": ("wanted", "target"),
+    "A": ("E", "enc"),
+    "W of label_swap": ("G", "dec"),
+    "C": ("R", "looks"),
+    "log_likelihood of label_posterior": ("log_px_y", "ll", "log_lik"),
+    "log_prior of label_posterior": ("log_py", "lp", "log_pr"),
+    "p of overconfidence": ("prob", "belief"),
 }
 WORDS = {"mean", "value", "factor", "entropy", "information", "covariance", "dimensions"}  # of any hint
 FORMULA = re.compile(r"\([\w/]+,(?: [\w/]+,?)*\)|\w*[pq]\([^()]*\)|‖[^‖]*‖|x̂")  # shapes, p(x|z), ‖x‖

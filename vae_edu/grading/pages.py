@@ -19,6 +19,7 @@ LESSON_NAMES = {
     "06_generation": "Generating data",
     "07_editing": "Editing images",
     "08_how_tight_is_the_bound": "How tight is the bound?",
+    "09_labels": "Draw me a 7",
 }
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
