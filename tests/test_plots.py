@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.figures import overlaps
 from vae_edu import plots
 from vae_edu.gaussian import diagonal_gaussian
 from vae_edu.grid import Grid
@@ -185,6 +186,109 @@ def test_the_bars_of_the_bound_end_where_the_terms_add_up():
     assert marks == [94, 122]
     assert len(ax.get_legend().get_texts()) == 4
     assert ax.get_ylabel() == "nats"
+
+
+def derivation(log_likelihood, log_prior, log_q, log_posterior, better=1.3):
+    """D1 to D6 at a z of these log densities, with means under q that are consistent with them."""
+    total = log_likelihood + log_prior - log_posterior
+    reconstruction, kl = log_likelihood + better, log_q - log_prior + 0.4
+    last = (reconstruction, -kl, total - reconstruction + kl)
+    one = {"log p(x|z)": log_likelihood, "log p(z)": log_prior, "-log p(z|x)": -log_posterior}
+    lines = {
+        "D1": one,
+        "D2": {**one, "log q(z|x)": log_q, "-log q(z|x)": -log_q},
+        "D3": {
+            "log p(x|z)": log_likelihood,
+            "-log q(z|x)/p(z)": log_prior - log_q,
+            "log q(z|x)/p(z|x)": log_q - log_posterior,
+        },
+        "D4": {"E[log p(x)]": total},
+        "D5": dict(zip(("E[log p(x|z)]", "-E[log q(z|x)/p(z)]", "E[log q(z|x)/p(z|x)]"), last, strict=True)),
+        "D6": dict(zip(("E[log p(x|z)]", "-KL(q(z|x), p(z))", "KL(q(z|x), p(z|x))"), last, strict=True)),
+    }
+    tensors = {
+        label: {name: torch.tensor([0.0, value]) for name, value in terms.items()}
+        for label, terms in lines.items()
+    }
+    return tensors, total
+
+
+DENSITIES = {
+    "negative": (-198.45, -3.21, 1.86, -11.42),
+    "positive": (832.1, -14.2, 9.3, 12.2),
+    "small": (-2.1, -1.4, 0.9, 1.0),
+    "tiny": (-0.004, -0.001, 0.002, -0.003, 0.001),
+    "around 0": (3.1, -2.0, 1.1, 1.5),
+    "large": (-12132.1, -114.2, 139.3, 62.2),
+    "one sided": (-50.0, 0.0, 0.0, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_every_row_of_the_waterfall_ends_at_log_p_x(name):
+    lines, total = derivation(*DENSITIES[name])
+    ax = plots.waterfall(lines, image=1, title="one image")
+    bars = {}
+    for patch in ax.patches:
+        bars.setdefault(patch.get_gid(), []).append((patch.get_x(), patch.get_x() + patch.get_width()))
+    assert list(bars) == [f"{label}: {term}" for label, terms in lines.items() for term in terms]
+    zero = bars["D4: E[log p(x)]"][0][0]
+    assert zero == 0 or zero in ax.get_xlim()  # else the axis is broken, and 0 at its edge
+    for label, terms in lines.items():
+        end = 0.0
+        for term, value in terms.items():
+            ((start, stop),) = set(bars[f"{label}: {term}"])  # two halves if it has two densities
+            assert start == pytest.approx(end if end else zero, abs=1e-3)
+            end += value[1].item()
+            assert stop == pytest.approx(end, abs=1e-3)
+        assert end == pytest.approx(total, abs=1e-3)
+    assert next(line for line in ax.lines if len(set(line.get_xdata())) == 1 and line.get_linewidth() > 1.5)
+    written = [text.get_text() for text in ax.texts]
+    assert written.count(r"$-D_{KL}(q(z|x), p(z))$") == 1
+    assert f"$\\log\\,p(x)$ = {total:.2f} nats".replace("-", "−") in written
+    assert {"D1", "D2", "D3", "D4", "D5", "D6"} <= set(written)
+    assert overlaps(ax) == []
+
+
+def test_the_waterfall_of_a_model():
+    """From the derivation itself: the line stands where the integral says."""
+    from vae_edu.elbo import derivation as lines_of
+    from vae_edu.vae import VAE
+
+    x, model = torch.rand(3, 1, 4, 4).round(), VAE((1, 4, 4), 2, "bernoulli")
+    lines = lines_of(model, x)
+    ax = plots.waterfall(lines, image=2)
+    line = next(line for line in ax.lines if line.get_linewidth() > 1.5)
+    assert line.get_xdata()[0] == pytest.approx(lines["D4"]["E[log p(x)]"][2].item(), abs=1e-4)
+    assert overlaps(ax) == []
+
+
+def test_rate_and_distortion_add_up_to_the_lines_of_equal_bound():
+    kl, distortion = [29.8, 19.6, 9.9, 4.1, 0.3], [90.0, 96.5, 113.0, 141.0, 188.0]
+    labels = [f"β = {beta}" for beta in ("0.1", 1, 4, 10, 20)]
+    ax = plots.rate_distortion(kl, distortion, labels, title="β", log_p_x=[-114, -110, -121, -144, -188.2])
+    (points,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert (list(points.get_xdata()), list(points.get_ydata())) == (kl, distortion)
+    named = {text.get_text() for text in ax.texts}
+    assert named >= set(labels)
+    for line in ax.lines:
+        if line.get_linestyle() == "--":
+            (level,) = {
+                round(sum(place), 6) for place in zip(line.get_xdata(), line.get_ydata(), strict=True)
+            }
+            assert f"−{level:g}" in named
+    plane, below = plots.figure_of(ax).axes
+    assert plane is ax
+    exact, loss = (next(line for line in below.lines if line.get_marker() == m) for m in "|o")
+    assert list(exact.get_xdata()) == [114, 110, 121, 144, 188.2]
+    assert list(loss.get_xdata()) == pytest.approx([a + b for a, b in zip(kl, distortion, strict=True)])
+    assert overlaps(ax) == []
+
+
+def test_rate_and_distortion_of_one_model():
+    ax = plots.rate_distortion([3.0], [-800.0], ["β = 1"])
+    assert len(plots.figure_of(ax).axes) == 1
+    assert overlaps(ax) == []
 
 
 def test_a_figure_is_shown_with_its_alternative_text(monkeypatch):

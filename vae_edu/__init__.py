@@ -12,8 +12,9 @@ The map of the course: each lesson, the modules that it is the first to use, and
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce, schedules                  importance-weighted bounds, and the table of their paper
 
-What a person handles: plots, sliders, checks (of the exercises), predictions; commands, options, streams
-(a terminal).
+What a person handles: plots, diagrams, sliders, checks (of the exercises), predictions; commands, options,
+streams (a terminal).
+
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 

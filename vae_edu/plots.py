@@ -1,5 +1,6 @@
 """Figures of the lessons, legible in gray and for color-blind readers. What draws one returns its axes."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Ellipse
+from matplotlib.patches import Circle, Ellipse, Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.distributions import Distribution
@@ -22,7 +23,23 @@ from vae_edu.grid import Grid
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+ROLES = {  # of a density in every figure that shows it as a bar or a box; each has its own gray, too
+    "p(x|z)": "#C3DCEF",
+    "p(z)": "#F2B049",
+    "q(z|x)": "#2A9D7C",
+    "p(z|x)": "#68246B",
+    "p(x)": "#1A1A1A",
+}
+REASONS = {  # what leads to a line of the derivation
+    "D1": "Bayes’ rule",
+    "D2": "times $q/q$",
+    "D3": "sorted",
+    "D4": "no $z$ in it",
+    "D5": "averaged",
+    "D6": "with KL",
+}
 LARGEST = 590, 600  # of a figure in inches: its longer side (matplotlib draws 2¹⁶ dots), and its area
+HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind a text
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}  # a line behind it stays behind
 
 
@@ -147,7 +164,7 @@ def codes(
             textcoords="offset points",
             ha="center",
             weight="bold",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            bbox=HALO,
         )
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
@@ -260,6 +277,141 @@ def bound(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(**LEGEND, ncols=2, loc="upper left", fontsize=9)
     return ax
+
+
+def waterfall(
+    lines: Mapping[str, Mapping[str, Tensor]], image: int = 0, *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw D1 to D6 for one image: the bars of each line, one after the other, end at log p(x).
+
+    A bar begins where the one above it ends, the first at 0. If 0 is far away, the axis is broken, or the
+    divergences would be too short to see. A bar has the colors of the densities in its term.
+
+    Args:
+        lines: From `vae_edu.elbo.derivation`: label → term → (B,), in nats.
+        image: Which of the B.
+        title: Of the figure.
+        ax: Where to draw; a new figure by default.
+    """
+    rows = {
+        label: {name: float(term[image]) for name, term in terms.items()} for label, terms in lines.items()
+    }
+    ends = {label: np.cumsum(list(terms.values())) for label, terms in rows.items()}
+    log_p_x = float(np.mean([end[-1] for end in ends.values()]))
+    reached = np.concatenate([*ends.values(), [log_p_x]])
+    low, high = reached.min(), reached.max()
+    broken = max(high, 0) - min(low, 0) > 2 * (high - low)  # 0 would take more than half of the room
+    if not broken:
+        low, high = min(low, 0), max(high, 0)
+    unit = max(high - low, 1e-6) / 100
+    left, names, right = low - 5 * unit, high + 7 * unit, high + 150 * unit
+    zero = 0.0
+    if broken:  # by the edge of the axes, and drawn only up to there
+        zero = right if log_p_x < 0 else left - 16 * unit
+        left = min(left, zero)
+    lanes = sum(len(terms) + 1 for terms in rows.values())
+    ax = ax or _axes(5.6, 1.2 + 0.24 * lanes)
+    font: dict[str, Any] = {"va": "center", "fontsize": 11.5}
+    beside: dict[str, Any] = {"va": "center", "ha": "right", "transform": ax.get_yaxis_transform()}
+    y = 0
+    for label, terms in rows.items():
+        middle, start = y + (len(terms) - 1) / 2, zero
+        ax.text(-0.02, middle - 0.42, label, weight="bold", fontsize=13, **beside)
+        ax.text(-0.02, middle + 0.5, REASONS.get(label, ""), color="#444444", fontsize=10, **beside)
+        for (name, value), end in zip(terms.items(), ends[label], strict=True):
+            densities = re.findall(r"[pq]\([xz|]+\)", name)
+            height = 0.8 / len(densities)
+            for i, density in enumerate(densities):
+                box = Rectangle((start, y - 0.4 + i * height), end - start, height, linewidth=0)
+                box.set(facecolor=ROLES[density], gid=f"{label}: {name}")
+                ax.add_patch(box)
+            ax.plot([end, end], [y - 0.4, y + 1.4], color="#444444", linewidth=0.9, zorder=1.5)
+            color = "white" if densities == ["p(x)"] and zero == right else "black"
+            ax.text(names, y, _math(name), color=color, **font)
+            ax.text(right - 10 * unit, y, _signed(value), color=color, ha="right", **font)
+            start, y = end, y + 1
+        y += 1
+        ax.axhline(y - 1, color="#CCCCCC", linewidth=0.8, zorder=0)
+    ax.set(xlim=(left, right), ylim=(y - 1, -1), yticks=[])
+    ax.set_title(title, pad=26)
+    bottom = y - 1
+    ax.axvline(log_p_x, color="black", linewidth=1.8, zorder=3)
+    total = rf"$\log\,p(x)$ = {_signed(log_p_x).lstrip('+')} nats"
+    ax.annotate(total, (log_p_x, -1), (0, 5), textcoords="offset points", ha="center", fontsize=12)
+    ticks = [tick for tick in MaxNLocator(3).tick_values(low, high) if low <= tick <= high]
+    places = [f"{tick:g}".replace("-", "−") for tick in ticks]
+    if broken:
+        edge = (right if zero == right else left) - 5 * unit * (1 if zero == right else -1)
+        down = np.linspace(-1, bottom + 0.4, 200)
+        torn = edge + 0.8 * unit * np.sin(4 * down)
+        ax.plot(torn, down, color="white", linewidth=4, zorder=4, clip_on=False)
+        ticks, places = [*ticks, zero], [*places, "0"]
+    ax.set_xticks(ticks, places)
+    ax.set_xlabel("nats", x=(log_p_x - left) / (right - left))
+    ax.spines[["left", "right", "top"]].set_visible(False)
+    return ax
+
+
+def rate_distortion(
+    kl: Sequence[float],
+    distortion: Sequence[float],
+    labels: Sequence[str],
+    *,
+    title: str = "",
+    log_p_x: Sequence[float] | None = None,
+) -> Axes:
+    """Draw models in the plane of the two terms of (L5), with lines on which the bound is the same.
+
+    Args:
+        kl: D_KL(q(z|x), p(z)) of each model, the rate, in nats per image.
+        distortion: −E[log p(x|z)] of each, in nats per image.
+        labels: Their names, such as "β = 4". A line joins the models in this order.
+        title: Of the figure.
+        log_p_x: log p(x) of each, which adds a panel that compares it with the bound.
+
+    Returns:
+        The axes of the plane.
+    """
+    rate, cost = np.asarray(kl, dtype=float), np.asarray(distortion, dtype=float)
+    rows = 1 if log_p_x is None else 2
+    heights = [4.4, 1.1 + 0.3 * len(labels)][:rows]
+    size: dict[str, Any] = {"figsize": (5.6, sum(heights)), "height_ratios": heights, "squeeze": False}
+    panels = plt.subplots(rows, 1, dpi=110, layout="constrained", **size)[1][:, 0]
+    ax = panels[0]
+    loss = rate + cost  # −ELBO
+    margin = 0.12 * max(np.ptp(rate), 1), 0.1 * max(np.ptp(cost), 1)
+    left, right = rate.min() - margin[0], rate.max() + 3 * margin[0]
+    least, most = loss.min() - margin[1], loss.max() + margin[1]
+    levels = MaxNLocator(6).tick_values(least, most)
+    levels = levels[(levels >= least) & (levels <= most)]
+    bottom, top = min(cost.min() - margin[1], levels[0] - right), cost.max() + 1.6 * margin[1]
+    for level in levels:
+        ax.plot([left, right], [level - left, level - right], color="#888888", linestyle="--", linewidth=0.9)
+        name = f"{-level:g}".replace("-", "−")
+        ax.annotate(
+            name, (right, level - right), (4, 0), textcoords="offset points", va="center", color="#444444"
+        )
+    ax.plot(rate, cost, "o-", color=COLORS[0], linewidth=1.2, markersize=7)
+    for label, *place in zip(labels, rate, cost, strict=True):
+        ax.annotate(label, place, (7, 5), textcoords="offset points", bbox=HALO)
+    ax.set(xlim=(left, right), ylim=(bottom, top), title=title)
+    ax.set(xlabel="$D_{KL}(q(z|x),\\,p(z))$, nats per image", ylabel="$-$E$[\\log\\,p(x|z)]$, nats per image")
+    ax.annotate("ELBO", (right, levels[-1] - right), (4, 12), textcoords="offset points", color="#444444")
+    if log_p_x is not None:
+        _gaps(panels[1], -np.asarray(log_p_x, dtype=float), loss, labels)
+    return ax
+
+
+def _gaps(ax: Axes, exact: np.ndarray, loss: np.ndarray, labels: Sequence[str]) -> None:
+    """−log p(x) and −ELBO of each model, and the gap as the line between them."""
+    places = np.arange(len(labels))
+    ax.hlines(places, exact, loss, color=COLORS[0], linewidth=4, alpha=0.35, label="the gap")
+    ax.plot(loss, places, "o", color=COLORS[0], markersize=7, label="−ELBO")
+    ax.plot(exact, places, "|", color="black", markersize=15, markeredgewidth=3, label="−log p(x)")
+    ax.set_yticks(places, labels)
+    ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="nats per image; less is better")
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 
 
 def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes:
@@ -410,6 +562,16 @@ def _bounded(width: float, height: float) -> tuple[float, float]:
 
 def _array(values: Tensor) -> np.ndarray:
     return values.detach().cpu().numpy()
+
+
+def _math(name: str) -> str:
+    """A term of the derivation as a formula."""
+    name = name.replace("E[", r"\mathrm{E}[").replace("KL(", "D_{KL}(").replace("log ", r"\log\,")
+    return f"${name}$"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _table(values: Sequence[float] | Tensor) -> np.ndarray:
