@@ -305,6 +305,4 @@ def _check_takes_beta(loss: Loss) -> None:
     except (TypeError, ValueError):  # not written in Python
         return
     if "beta" not in parameters and not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
-        raise ValueError(
-            "the loss has no argument beta: give one that takes it, such as vae_edu.elbo.negative_elbo."
-        )
+        raise ValueError("the loss has no argument beta: give one that takes it, such as negative_elbo.")

@@ -658,7 +658,11 @@ TASKS = {
             "D6 says what is missing between the ELBO and log p(x).",
             "Estimate both from the same weights, without leaving the log domain.",
         ),
-        (BITS, turned("log_w", shapes="{log_w} is (B, M); the answer is (B,)"), minus("minus the divergence")),
+        (
+            BITS,
+            turned("log_w", shapes="{log_w} is (B, M); the answer is (B,)"),
+            minus("minus the divergence"),
+        ),
     ),
     "decoder_input": Task(
         "what a conditional decoder is given: a code and a label, for B images",
