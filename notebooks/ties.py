@@ -137,7 +137,7 @@ def _disagreement(key: str, tie: str, notebook: dict[str, Any], mnist: dict[str,
 
 def _evaluate(groups: tuple[str, ...], expression: str | None) -> float:
     values = [number(text) for text in groups]
-    names = dict(zip("abcdefgh", values, strict=False))
+    names = dict(zip("abcdefghijkl", values, strict=False))
     return float(eval(expression or "a", {"__builtins__": {}}, names | {"abs": abs, "min": min, "max": max}))
 
 

@@ -15,6 +15,7 @@ from vae_edu.checks import check, problem
 from vae_edu.exercises import EXERCISES, LESSONS, diagnosis
 from vae_edu.exercises.answers import Answer, answer
 from vae_edu.exercises.cases import cases
+from vae_edu.exercises.compare import doubled
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading.marks import hidden_cases
 
@@ -515,3 +516,21 @@ def test_what_float32_rounds_is_right_and_a_relative_error_of_1e_4_is_not(name):
     up = functools.partial(off, lambda part: part + (torch.nextafter(part, part + 1) - part).detach())
     assert problem(name, up) is None
     assert problem(name, functools.partial(off, lambda part: 1.0001 * part)) is not None
+
+
+class Elsewhere(torch.Tensor):
+    """Stands in for a tensor on a GPU: it is a plain one only after `cpu`."""
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_right_answers_are_computed_from_arguments_on_the_cpu():
+    """Labels, too: a table on the CPU is not indexed by labels on a GPU."""
+    given = {"y": torch.arange(3).as_subclass(Elsewhere), "x": torch.ones(3).as_subclass(Elsewhere), "K": 3}
+    exact = doubled(given)
+    assert list(exact) == ["y", "x", "K"]
+    assert type(exact["y"]) is torch.Tensor
+    assert exact["y"].dtype == torch.int64
+    assert type(exact["x"]) is torch.Tensor
+    assert exact["x"].dtype == torch.float64
