@@ -18,7 +18,7 @@ PACKAGE = FOLDER.parent / "vae_edu"
 def fingerprint(notebook: dict, lesson: str) -> str:
     """Hash a lesson's code, the code that it reaches, and the data files that this code reads.
 
-    The text, comments in the package, docstrings and layout do not count, nor do the exercises of other lessons.
+    Text, comments of the package, docstrings and layout do not count, nor do other lessons' exercises.
 
     Args:
         notebook: as parsed from its file.
