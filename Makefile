@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 TORCH ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help lessons lab test quick check hooks test-browser notebooks assignments pictures bench clean
+.PHONY: help lessons lab test quick check hooks test-browser notebooks assignments pictures figures bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -55,6 +55,9 @@ bench: $(VENV)/test ## time training and evaluation beside their matrix products
 
 pictures: $(READY) ## draw the pictures of the README again
 	@TQDM_DISABLE=1 $(BIN)/python notebooks/pictures.py
+
+figures: $(READY) ## write the figures of the course as files for slides into build/figures
+	@TQDM_DISABLE=1 $(BIN)/python notebooks/figures.py
 
 clean: ## remove .venv and build
 	rm -rf $(VENV) build

@@ -16,16 +16,16 @@ PACKAGE = FOLDER.parent / "vae_edu"
 
 
 def fingerprint(notebook: dict, lesson: str) -> str:
-    """Hash a lesson's cells, the code that they reach, and the data files that this code reads.
+    """Hash a lesson's code, the code that it reaches, and the data files that this code reads.
 
-    Comments, docstrings and layout do not count, nor do the exercises of other lessons.
+    Text, comments of the package, docstrings and layout do not count, nor do other lessons' exercises.
 
     Args:
         notebook: as parsed from its file.
         lesson: the name of that file without .ipynb, such as "03_bayes_rule".
     """
-    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
-    code = [_parsed(text) for kind, text in cells if kind == "code"]
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = [_parsed(text) for text in cells]
     waiting = {"vae_edu"}.union(*map(imports, code))
     reached: dict[str, str] = {}
     while waiting:

@@ -17,12 +17,14 @@ matplotlib.use("agg")
 import nbformat
 import torch
 from assignments import ANSWER, SOLUTION
+from matplotlib.axes import Axes
 from PIL import Image, ImageChops
 from torch import Tensor
 
 from vae_edu import active_units, autoencoder, edit, elbo, generate, plots
-from vae_edu.data import Images, load_images, stroke_digits
+from vae_edu.data import Images, binarize, load_images, stroke_digits
 from vae_edu.grading.grade import grade
+from vae_edu.grid import Grid
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
@@ -37,8 +39,9 @@ ANNAS = {  # answers to lesson 03: one that deserves a remark, and two wrong one
 
 def main() -> None:
     train, test = load_images("strokes", n=20_000), load_images("strokes", "test", n=500)
-    save("readme.png", reconstructions(train, test))
-    save("vae.png", edits(train, test))
+    save("readme.png", plots.image_rows(reconstructions(train, test)))
+    save("vae.png", plots.image_rows(edits(train, test)))
+    save("waterfall.png", waterfall())
     feedback(FOLDER / "feedback.png")
 
 
@@ -78,9 +81,22 @@ def edits(train: Images, test: Images) -> Mapping[str, Tensor]:
     return rows
 
 
-def save(name: str, rows: Mapping[str, Tensor]) -> None:
+def waterfall(images: int = 10_000, epochs: int = 10, grid: Grid | None = None) -> Axes:
+    """D1 to D6 for one of lesson 04's images under its model: the image whose gap is the median."""
+    train = binarize(load_images("strokes", at_most=images).x)
+    test = binarize(load_images("strokes", "test", at_most=1_000).x)
+    torch.manual_seed(0)
+    vae = VAE(train.shape[1:], latent_dim=2, likelihood="bernoulli")
+    fit(vae, elbo.negative_elbo, train, epochs)
+    lines = elbo.derivation(vae, test[:100], grid or Grid(points=480, radius=8.0))
+    gap = lines["D6"]["KL(q(z|x), p(z|x))"]
+    image = int(gap.argsort()[len(gap) // 2])
+    return plots.waterfall(lines, image, title="one image, six lines, one number")
+
+
+def save(name: str, ax: Axes) -> None:
     FOLDER.mkdir(exist_ok=True)
-    plots.save(plots.image_rows(rows), FOLDER / name, bbox_inches="tight")
+    plots.save(ax, FOLDER / name, bbox_inches="tight")
     print(f"wrote {FOLDER / name}")
 
 

@@ -28,7 +28,7 @@ FOLDER = Path(__file__).resolve().parent
 Ties = Mapping[str, Mapping[str, str]]
 
 POWERS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
-NUMBER = re.compile(rf"(?<![\w.,])[−–-]?\d[\d,]*(?:\.\d+)?[{POWERS}]*(?:%|(?!\w))")
+NUMBER = re.compile(rf"(?<![\w.,])[−–-]?\d+(?:,\d{{3}})*(?:\.\d+)?[{POWERS}]*(?:%|(?!\w))")
 _PARTS = "thirds?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?"
 WORDS = re.compile(
     r"\b(?:dozens?|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundreds?|thousands?|millions?|billions?"
@@ -137,7 +137,7 @@ def _disagreement(key: str, tie: str, notebook: dict[str, Any], mnist: dict[str,
 
 def _evaluate(groups: tuple[str, ...], expression: str | None) -> float:
     values = [number(text) for text in groups]
-    names = dict(zip("abcdefgh", values, strict=False))
+    names = dict(zip("abcdefghijkl", values, strict=False))
     return float(eval(expression or "a", {"__builtins__": {}}, names | {"abs": abs, "min": min, "max": max}))
 
 

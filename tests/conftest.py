@@ -46,6 +46,7 @@ SLOW = {
     "test_edit.py::test_a_sampled_code_follows_q",
     "test_elbo.py::test_the_bound_is_below_and_the_gap_says_by_how_much",
     "test_elbo.py::test_the_three_terms_of_a_trained_vae_add_up",
+    "test_figures.py::test_the_files_are_the_same_every_time",
     "test_lessons.py::test_a_failing_lesson_says_where_and_the_others_go_on",
     "test_lessons.py::test_a_kernel_of_another_python_in_the_users_folder_is_not_taken",
     "test_lessons.py::test_checked_outputs_do_not_depend_on_the_number_of_threads",

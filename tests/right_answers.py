@@ -45,6 +45,14 @@ def on_cpu(function, *tensors):
     return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
+def with_ones(factor):
+    return torch.stack([factor, torch.ones_like(factor)], 1)
+
+
+def covariances(z, factor):
+    return ((z - z.mean(0)) * (factor - factor.mean())[:, None]).mean(0)
+
+
 RIGHT = {
     "chain_rule": [
         lambda x, p: (x * p.log() + (1 - x) * (1 - p).log()).sum(1),
@@ -297,28 +305,41 @@ RIGHT = {
             + (0.5 * (mu * mu + logvar.exp() - 1.0) - 0.5 * logvar).sum(-1),
         )[1],
     ],
-    "bits_per_dim": [
-        lambda log_p_x, dimensions: -log_p_x / math.log(2) / dimensions,
-        lambda log_p_x, dimensions: -log_p_x.double() * math.log2(math.e) / dimensions,
-        lambda log_p_x, dimensions: torch.stack([-value / (dimensions * math.log(2)) for value in log_p_x]),
-        lambda log_p_x, dimensions: -(log_p_x / dimensions) / torch.log(torch.tensor(2.0)).item(),
-        lambda log_p_x, dimensions: (0 - log_p_x).div(dimensions).div(np.log(2)),
-        lambda log_p_x, dimensions: on_cpu(lambda log_p: -log_p / np.log(2) / dimensions, log_p_x),
-    ],
-    "kl_per_dimension": [
-        lambda mu, logvar: (-0.5 * (1 + logvar - mu**2 - logvar.exp())).mean(0),
-        lambda mu, logvar: kl_divergence(
-            Normal(mu.double(), (logvar.double() / 2).exp()), Normal(0.0, 1.0)
-        ).mean(0),
-        lambda mu, logvar: torch.stack(
-            [
-                sum((m * m + v.exp() - 1 - v) / 2 for m, v in zip(*columns)) / len(mu)
-                for columns in zip(mu.T, logvar.T)
-            ]
+    "which_mistake": [
+        lambda reconstruction, kl, log_p_x: torch.where(
+            reconstruction - kl > log_p_x, 3, torch.where(kl < 0.1, 2, torch.where(kl > 50, 1, 0))
         ),
-        lambda mu, logvar: (mu.square().mean(0) + logvar.exp().mean(0) - logvar.mean(0) - 1) / 2,
-        lambda mu, logvar: torch.einsum("bd->d", mu**2 + torch.exp(logvar) - logvar - 1) / (2 * mu.shape[0]),
-        lambda mu, logvar: on_cpu(lambda m, v: 0.5 * np.mean(m**2 + np.exp(v) - 1 - v, axis=0), mu, logvar),
+        lambda reconstruction, kl, log_p_x: torch.tensor(
+            [
+                3 if r - k > p else 2 if k < 0.5 else 1 if k > -r else 0
+                for r, k, p in zip(reconstruction, kl, log_p_x)
+            ]
+        ).to(kl.device),
+        lambda reconstruction, kl, log_p_x: (
+            (gap := log_p_x - (reconstruction - kl)),
+            3 * (gap < -1).long() + (gap >= -1) * (2 * (kl < 0.05).long() + 1 * (kl > 45).long()),
+        )[1],
+        lambda reconstruction, kl, log_p_x: torch.where(
+            log_p_x + kl < reconstruction, 3, 2 * (kl < 0.1) + 1 * (kl + reconstruction > 0)
+        ),
+    ],
+    "collapse_law": [
+        lambda eigenvalues, variance: torch.relu(eigenvalues.log() - math.log(variance)) / 2,
+        lambda eigenvalues, variance: 0.5 * torch.clamp(eigenvalues / variance, min=1).log(),
+        lambda eigenvalues, variance: torch.where(
+            eigenvalues > variance, 0.5 * torch.log(eigenvalues / variance), torch.zeros_like(eigenvalues)
+        ),
+        lambda eigenvalues, variance: torch.stack(
+            [0.5 * (v / variance).log() if v > variance else 0 * v for v in eigenvalues.double()]
+        ),
+        lambda eigenvalues, variance: (
+            (w2 := (eigenvalues.double() - variance).clamp(min=0)),
+            (s := variance / (w2 + variance)),
+            0.5 * (w2 / (w2 + variance) + s - 1 - s.log()),
+        )[2],
+        lambda eigenvalues, variance: on_cpu(
+            lambda v: 0.5 * np.log(np.maximum(v, variance) / variance), eigenvalues
+        ),
     ],
     "best_sigma": [
         lambda x_hat, x: F.mse_loss(x_hat, x).sqrt(),
@@ -404,16 +425,6 @@ RIGHT = {
             device=x.device,
         ),
     ],
-    "edit_code": [
-        lambda z, dim, value: torch.where(torch.arange(z.shape[1], device=z.device) == dim, value, z),
-        lambda z, dim, value: z.clone().index_fill_(1, torch.tensor([dim], device=z.device), value),
-        lambda z, dim, value: (new := z.clone(), new[:, dim].fill_(value))[0],
-        lambda z, dim, value: z + (value - z) * F.one_hot(torch.tensor(dim), z.shape[1]).to(z),
-        lambda z, dim, value: z.index_fill(1, torch.tensor(dim, device=z.device), value),
-        lambda z, dim, value: torch.stack(
-            [torch.full_like(c, value) if j == dim else c for j, c in enumerate(z.unbind(1))], dim=1
-        ),
-    ],
     "spherical_interpolation": [
         lambda a, b, t: (
             (w := ((a * b).sum(1) / a.norm(dim=1) / b.norm(dim=1)).acos()[:, None]),
@@ -469,6 +480,36 @@ RIGHT = {
         lambda z, factor: (z - z.mean(0)).T @ (factor - factor.mean()) / (len(z) - 1) / factor.std() ** 2,
         lambda z, factor: on_cpu(lambda c, f: (f - f.mean()) @ c / np.sum((f - f.mean()) ** 2), z, factor),
     ],
+    "agreement": [
+        lambda z, factor, known: (
+            (few := torch.linalg.lstsq(with_ones(factor[known]), z[known]).solution[0]),
+            (full := torch.linalg.lstsq(with_ones(factor), z).solution[0]),
+            few @ full / few.norm() / full.norm(),
+        )[2],
+        lambda z, factor, known: F.cosine_similarity(
+            *(
+                torch.einsum("nd,n->d", c, f - f.mean())[None]
+                for c, f in [(z[known], factor[known]), (z, factor)]
+            )
+        )[0],
+        lambda z, factor, known: (
+            F.normalize(covariances(z[known], factor[known]), dim=0)
+            @ F.normalize(covariances(z, factor), dim=0)
+        ),
+        lambda z, factor, known: float(
+            F.cosine_similarity(covariances(z[known], factor[known]), covariances(z, factor), dim=0)
+        ),
+        lambda z, factor, known: on_cpu(
+            lambda c, f, k: (
+                (a := (f[k] - f[k].mean()) @ c[k]),
+                (b := (f - f.mean()) @ c),
+                a @ b / np.sqrt((a @ a) * (b @ b)),
+            )[2],
+            z,
+            factor,
+            known,
+        ),
+    ],
     "mutual_information_gap": [
         lambda information, entropy: (
             (information.sort(1).values[:, -1] - information.sort(1).values[:, -2]) / entropy
@@ -493,27 +534,27 @@ RIGHT = {
         ),
     ],
     "importance_weighted_bound": [
-        lambda log_w, k: torch.stack([rows.logsumexp(0) - math.log(k) for rows in log_w.split(k)]).mean(0),
-        lambda log_w, k: (
-            (m := log_w.reshape(-1, k, log_w.shape[1]).amax(1, keepdim=True)),
-            (log_w.reshape(-1, k, log_w.shape[1]) - m).double().exp().mean(1).log().add(m[:, 0]).mean(0),
+        lambda log_w, K: torch.stack([rows.logsumexp(0) - math.log(K) for rows in log_w.split(K)]).mean(0),
+        lambda log_w, K: (
+            (m := log_w.reshape(-1, K, log_w.shape[1]).amax(1, keepdim=True)),
+            (log_w.reshape(-1, K, log_w.shape[1]) - m).double().exp().mean(1).log().add(m[:, 0]).mean(0),
         )[1],
-        lambda log_w, k: (log_w.view(len(log_w) // k, k, -1).logsumexp(dim=1) - math.log(k)).mean(dim=0),
-        lambda log_w, k: torch.logsumexp(log_w.T.reshape(log_w.shape[1], -1, k) - math.log(k), dim=2).mean(
+        lambda log_w, K: (log_w.view(len(log_w) // K, K, -1).logsumexp(dim=1) - math.log(K)).mean(dim=0),
+        lambda log_w, K: torch.logsumexp(log_w.T.reshape(log_w.shape[1], -1, K) - math.log(K), dim=2).mean(
             dim=1
         ),
-        lambda log_w, k: (
-            sum(torch.logsumexp(log_w[i : i + k], 0) for i in range(0, len(log_w), k)) / (len(log_w) // k)
-            - math.log(k)
+        lambda log_w, K: (
+            sum(torch.logsumexp(log_w[i : i + K], 0) for i in range(0, len(log_w), K)) / (len(log_w) // K)
+            - math.log(K)
         ),
-        lambda log_w, k: torch.stack(
+        lambda log_w, K: torch.stack(
             [
-                torch.stack([c.logsumexp(0) - math.log(k) for c in column.chunk(len(log_w) // k)]).mean()
+                torch.stack([c.logsumexp(0) - math.log(K) for c in column.chunk(len(log_w) // K)]).mean()
                 for column in log_w.T
             ]
         ),
-        lambda log_w, k: (
-            torch.stack(log_w.double().unflatten(0, (-1, k)).unbind(1)).logsumexp(0).mean(0) - math.log(k)
+        lambda log_w, K: (
+            torch.stack(log_w.double().unflatten(0, (-1, K)).unbind(1)).logsumexp(0).mean(0) - math.log(K)
         ),
     ],
     "normalized_weights": [
@@ -526,31 +567,22 @@ RIGHT = {
         lambda log_w: torch.distributions.Categorical(logits=log_w.T).probs.T,
         lambda log_w: on_cpu(lambda v: (w := np.exp(v - v.max(0))) / w.sum(0), log_w),
     ],
-    "negative_iwae_bound": [
-        lambda log_likelihood, log_prior, log_q: (
-            math.log(len(log_q)) - torch.logsumexp(log_likelihood + log_prior - log_q, 0)
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            -(w := log_likelihood.double() + log_prior - log_q).amax(0) - (w - w.amax(0)).exp().mean(0).log()
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            -torch.logsumexp(log_prior - log_q + log_likelihood - math.log(log_q.shape[0]), dim=0)
-        ),
-        lambda log_likelihood, log_prior, log_q: torch.stack(
-            [
-                -(torch.logsumexp(a + b - c, 0) - math.log(a.numel()))
-                for a, b, c in zip(log_likelihood.T, log_prior.T, log_q.T)
-            ]
-        ),
-        lambda log_likelihood, log_prior, log_q: (
-            (w := torch.stack([log_likelihood, log_prior, -log_q]).sum(0)),
-            (m := w.max(dim=0, keepdim=True).values),
-            -(m.squeeze(0) + torch.log(torch.mean(torch.exp(w - m), dim=0))),
+    "divergence_from_weights": [
+        lambda log_w: torch.logsumexp(log_w, 0) - math.log(log_w.shape[0]) - log_w.mean(0),
+        lambda log_w: (
+            (w := log_w.double()),
+            (m := w.amax(0)),
+            (w - m).exp().mean(0).log() + m - w.mean(0),
         )[2],
-        lambda log_likelihood, log_prior, log_q: (
-            (w := log_likelihood + (log_prior - log_q)),
-            math.log(len(w)) - reduce(torch.logaddexp, w),
-        )[1],
+        lambda log_w: (log_w - log_w.mean(0)).double().logsumexp(0) - math.log(len(log_w)),
+        lambda log_w: -(log_w.log_softmax(0)).mean(0) - math.log(len(log_w)),
+        lambda log_w: torch.stack(
+            [torch.logsumexp(column, 0) - column.mean() - math.log(column.numel()) for column in log_w.T]
+        ),
+        lambda log_w: reduce(torch.logaddexp, log_w) - math.log(len(log_w)) - sum(log_w) / len(log_w),
+        lambda log_w: on_cpu(
+            lambda v: np.logaddexp.reduce(v, axis=0) - np.log(len(v)) - v.mean(0), log_w.double()
+        ),
     ],
     "decoder_input": [
         lambda z, y, classes: torch.cat(

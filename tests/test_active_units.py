@@ -54,7 +54,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="two or more"):
         active_units(model, x)
     with pytest.raises(ValueError, match="not a diagonal Gaussian"):
-        kl_per_dimension(TwoModes(), torch.rand(3, 1))
+        kl_per_dimension(TwoModes(), torch.rand(3, 1).to(x))
     assert isinstance(model.encode(x), Independent)
 
 

@@ -110,7 +110,7 @@ def test_the_spread_does_not_depend_on_the_chunks():
     model = TwoModes()
     x = torch.tensor([[1.0], [4.0], [2.0]]).to(device())
     whole, chunks = (spread_over_z(model, x, 20_000, memory=memory) for memory in (10**9, 10**6))
-    torch.testing.assert_close(chunks, whole, rtol=0.05, atol=0)
+    torch.testing.assert_close(chunks, whole, rtol=0.15, atol=0)  # each has a standard error of 0.02 of it
     assert not torch.equal(chunks, whole)  # other draws
     assert spread_over_z(linear(), draws(linear(), 7), memory=20_000).max() < 1e-8
 

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from vae_edu import device
 from vae_edu.engine import bernoulli
 from vae_edu.engine.bernoulli import log_bernoulli, sum_softplus
+from vae_edu.engine.sync_checks import check_pixels, checked_together, unchecked
 
 
 def BernoulliImage(logits):
@@ -141,3 +142,27 @@ def test_finite_logits_have_finite_gradients(dtype, logit):
         (gradient,) = torch.autograd.grad(log_bernoulli(torch.full_like(logits, pixel), logits).sum(), logits)
         right = pixel - torch.tensor(sign * logit).double().sigmoid().item()
         assert gradient.tolist()[0] == pytest.approx([right] * 10, abs=0.01)
+
+
+def test_checks_that_are_read_together_raise_the_first_error():
+    x, seen = torch.tensor([0.0, 1.0, 2.0]).to(device()), []
+
+    @checked_together()
+    def together(error=None):
+        for top, message in ((3, "above 3"), (1, "above 1"), (0, "above 0")):
+            check_pixels(lambda top=top: x <= top, message)
+            seen.append(message)
+        if error:
+            raise error
+
+    with pytest.raises(ValueError, match="above 1"):
+        together()
+    assert len(seen) == 3
+    with pytest.raises(KeyError):
+        together(KeyError())
+    with checked_together():
+        check_pixels(lambda: (x >= 0).all(), "below 0")
+        with unchecked():
+            check_pixels(lambda: x < 0, "is not asked")
+    with pytest.raises(ValueError, match="not below 0"):  # at once again
+        check_pixels(lambda: x < 0, "not below 0")

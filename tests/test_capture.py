@@ -56,6 +56,21 @@ def test_a_graph_computes_what_the_loop_does(likelihood, lr):
 
 @cuda
 @pytest.mark.filterwarnings("error::vae_edu.engine.capture.CaptureWarning")
+@pytest.mark.parametrize("loss", [elbo.negative_elbo, elbo.negative_elbo_of_binarized])
+def test_a_graph_reads_beta_anew_at_every_step(loss):
+    x = binarize(load_images("strokes", n=500).x)
+    options = {"loss": loss, "beta": lambda epoch: epoch / 4, "held_out": x[:100]}
+    graph, learned = run(x, True, **options)
+    loop, right = run(x, False, **options)
+    assert graph.steps == pytest.approx(loop.steps, rel=1e-4)
+    assert graph.held_out == pytest.approx(loop.held_out, rel=1e-4)
+    torch.testing.assert_close(learned, right, rtol=0, atol=2e-4)
+    constant, _ = run(x, True, **options | {"beta": 0})
+    assert graph.held_out[-1] > constant.held_out[-1]
+
+
+@cuda
+@pytest.mark.filterwarnings("error::vae_edu.engine.capture.CaptureWarning")
 @pytest.mark.parametrize("binarized", ["in every step", "as bytes"])
 def test_draws_and_bytes_inside_a_graph(binarized):
     x = load_images("strokes", n=500).x

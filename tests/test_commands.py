@@ -145,7 +145,8 @@ def test_evaluate_by_other_routes(model, folder, capsys):
     assert numbers["elbo"] == pytest.approx(numbers["reconstruction"] - numbers["kl"])
     assert numbers["bits_per_dimension"] == pytest.approx(-numbers["elbo"] / (784 * math.log(2)))
     spread = math.hypot(numbers["log_p_x_sampling_error"], 0.02)
-    assert numbers["log_p_x"] == pytest.approx(numbers["exact_log_p_x"], abs=6 * spread)
+    # For some images few samples count, and the estimate is too low; how many depends on what training drew.
+    assert -1 < numbers["log_p_x"] - numbers["exact_log_p_x"] < 6 * spread
     assert numbers["gap"] == pytest.approx(numbers["exact_log_p_x"] - numbers["elbo"])
     assert numbers["gap"] > 0
     assert numbers["active_units"] == (q.mean.var(0) > 0.01).sum().item()

@@ -15,6 +15,7 @@ from vae_edu.checks import check, problem
 from vae_edu.exercises import EXERCISES, LESSONS, diagnosis
 from vae_edu.exercises.answers import Answer, answer
 from vae_edu.exercises.cases import cases
+from vae_edu.exercises.compare import doubled
 from vae_edu.exercises.diagnosis import diagnose
 from vae_edu.grading.marks import hidden_cases
 
@@ -229,10 +230,10 @@ def right_kl(mu, logvar):
         ("reparameterize", lambda m, lv, e: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
         ("reparameterize", lambda logvar, m, e: m + (logvar / 2).exp() * e, "keep the names mu, logvar, eps"),
         ("reparameterize", lambda m, *, lv, e=None: m + (lv / 2).exp() * e, "keep the names mu, logvar, eps"),
-        ("bits_per_dim", lambda log_p_x, n: (-log_p_x / n / math.log(2)).tolist(), "it returns a list"),
+        ("collapse_law", lambda lam, s2: ((lam / s2).clamp(min=1).log() / 2).tolist(), "it returns a list"),
         (
-            "bits_per_dim",
-            lambda log_p_x, dimensions: (-log_p_x / dimensions / math.log(2)).numpy(),
+            "collapse_law",
+            lambda eigenvalues, variance: ((eigenvalues / variance).clamp(min=1).log() / 2).numpy(force=True),
             "a NumPy array",
         ),
         (
@@ -303,9 +304,9 @@ def test_whatever_can_be_called_is_called(function):
             "from call to call",
         ),
         (
-            "bits_per_dim",
-            lambda log_p_x, dimensions: -log_p_x / 784 / math.log(2),
-            "dimensions makes no difference",
+            "collapse_law",
+            lambda eigenvalues, variance: (eigenvalues / 0.5).clamp(min=1).log() / 2,
+            "variance makes no difference",
         ),
         (
             "reparameterize",
@@ -472,16 +473,14 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
     ("name", "function", "message"),
     [
         (
-            "kl_per_dimension",
-            lambda mu, logvar: (mu.square() + logvar.exp() - 1 - logvar).mean(0).div(2).clamp(min=0.1),
+            "collapse_law",
+            lambda eigenvalues, variance: (eigenvalues / variance).log().div(2).clamp(min=0.1),
             "cut off below 0.1",
         ),
         (
-            "negative_iwae_bound",
-            lambda log_likelihood, log_prior, log_q: (
-                math.log(50) - (log_likelihood + log_prior - log_q).logsumexp(0)
-            ),
-            "the number 50 in the place of K",
+            "divergence_from_weights",
+            lambda log_w: log_w.logsumexp(0) - math.log(50) - log_w.mean(0),
+            "the number 50 in the place of M",
         ),
         (
             "mutual_information_gap",
@@ -490,7 +489,7 @@ def test_an_error_comes_with_the_line_it_came_up_in_and_only_a_wrong_call_with_t
             ),
             "PyTorch makes (n, n) of them",
         ),
-        ("kl_per_dimension", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
+        ("kl_to_standard_normal", lambda mu, logvar: mu + logvar[0, :1].expand(99), "(B = 5, d = 3)"),
     ],
 )
 def test_cut_off_values_fixed_sizes_and_shapes_that_do_not_go_together(name, function, message):
@@ -514,6 +513,24 @@ def test_what_float32_rounds_is_right_and_a_relative_error_of_1e_4_is_not(name):
         return tuple(map(function, found)) if isinstance(found, tuple) else function(found)
 
     reference = EXERCISES[name].reference
-    up = functools.partial(off, lambda part: torch.nextafter(part, part + 1))
+    up = functools.partial(off, lambda part: part + (torch.nextafter(part, part + 1) - part).detach())
     assert problem(name, up) is None
     assert problem(name, functools.partial(off, lambda part: 1.0001 * part)) is not None
+
+
+class Elsewhere(torch.Tensor):
+    """Stands in for a tensor on a GPU: it is a plain one only after `cpu`."""
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_right_answers_are_computed_from_arguments_on_the_cpu():
+    """Labels, too: a table on the CPU is not indexed by labels on a GPU."""
+    given = {"y": torch.arange(3).as_subclass(Elsewhere), "x": torch.ones(3).as_subclass(Elsewhere), "K": 3}
+    exact = doubled(given)
+    assert list(exact) == ["y", "x", "K"]
+    assert type(exact["y"]) is torch.Tensor
+    assert exact["y"].dtype == torch.int64
+    assert type(exact["x"]) is torch.Tensor
+    assert exact["x"].dtype == torch.float64

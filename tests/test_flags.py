@@ -110,13 +110,21 @@ def test_a_program_that_cannot_be_looked_at_is_flagged():
     assert flags("(" * 999, "l2_loss") == ["its code is too deep to be looked at"]
 
 
-COPY = """def edit_code(codes, j, level):
+COPY = """def spherical_interpolation(start, end, share):
     "My own, see vae_edu."
-    return torch.cat([codes[:, :j], torch.full_like(codes[:, :1], level), codes[:, j + 1 :]], dim=1)
+    return torch.stack(
+        [
+            (((1 - share) * w).sin() * p + (share * w).sin() * q) / w.sin()
+            for p, q in zip(start, end)
+            for w in [torch.acos(p @ q / (p.norm() * q.norm()))]
+        ]
+    )
 """
 
 
-@pytest.mark.parametrize("source", [COPY, COPY.replace("def edit_code", "def mine") + "edit_code = mine"])
+@pytest.mark.parametrize(
+    "source", [COPY, COPY.replace("def spherical_", "def my_") + "spherical_interpolation = my_interpolation"]
+)
 def test_a_copy_is_flagged(source):
-    assert flags(source, "edit_code") == ["it is the package's own function, but for the names"]
-    assert flags(source.replace("dim=1", "-1"), "edit_code") == []
+    assert flags(source, "spherical_interpolation") == ["it is the package's own function, but for the names"]
+    assert flags(source.replace("1 - share", "-share + 1"), "spherical_interpolation") == []

@@ -284,10 +284,14 @@ def test_a_change_makes_those_lessons_stale_that_it_can_change(package, name, ol
     assert package(name, old, new) == stale
 
 
-def test_a_lesson_is_stale_when_a_cell_changes():
+def test_a_lesson_is_stale_when_its_code_changes_and_not_when_its_text_does():
     lesson = nbformat.read(NOTEBOOKS[0], as_version=4)
     before = fingerprint.fingerprint(lesson, NOTEBOOKS[0].stem)
-    lesson.cells[0].source += "."
+    for cell in lesson.cells:
+        if cell.cell_type == "markdown":
+            cell.source += "."
+    assert fingerprint.fingerprint(lesson, NOTEBOOKS[0].stem) == before
+    code_cells(lesson)[1].source += "\n1"
     assert fingerprint.fingerprint(lesson, NOTEBOOKS[0].stem) != before
 
 

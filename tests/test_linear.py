@@ -74,6 +74,35 @@ def test_fit_finds_the_most_likely_model():
     assert fitted.sigma.item() == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("sigma", [0.3, 0.7, 1.2, 9.0])
+def test_with_a_fixed_sigma_weak_dimensions_collapse(sigma):
+    """Against ascent of the likelihood from a random start, and the KL of the exact posteriors."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 6, generator=generator).double() * torch.tensor([3.0, 2.0, 1.0, 0.8, 0.5, 0.2])
+    x = x @ torch.linalg.qr(torch.randn(6, 6, generator=generator).double()).Q + 1.0
+    model = LinearGaussian.fit(x, 4, sigma=sigma)
+    values = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)[:4]
+    assert model.sigma.item() == sigma
+    assert (model.W.norm(dim=0) > 0).tolist() == (values > sigma**2).tolist()
+    W = torch.randn(6, 4, generator=generator).double().requires_grad_()
+    optimizer = torch.optim.LBFGS([W], max_iter=500, line_search_fn="strong_wolfe", tolerance_grad=1e-10)
+
+    def loss():
+        optimizer.zero_grad()
+        covariance = W @ W.T + sigma**2 * torch.eye(6).double()
+        value = -MultivariateNormal(x.mean(0), covariance).log_prob(x).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    assert model.log_prob(x).mean().item() == pytest.approx(-loss().item(), abs=1e-6)
+    q = model.encode(x)
+    kl = 0.5 * (q.mean**2 + q.variance - 1 - q.variance.log()).mean(0)
+    torch.testing.assert_close(kl, 0.5 * (values / sigma**2).log().clamp(min=0), rtol=0, atol=1e-9)
+    spread = q.covariance_matrix - torch.diag_embed(q.variance)
+    assert spread.abs().max() < 1e-12  # the exact posterior is diagonal, so a VAE's q can be it
+
+
 def test_fit_keeps_the_shape_of_the_images():
     x = torch.rand(50, 1, 4, 5, generator=torch.Generator().manual_seed(0))
     model = LinearGaussian.fit(x, 3)
@@ -93,6 +122,7 @@ def test_fit_keeps_the_shape_of_the_images():
         (lambda: LinearGaussian.fit(torch.rand(3, 4), 2), "leaves no noise"),
         (lambda: LinearGaussian.fit(torch.rand(90, 2) @ torch.rand(2, 30), 2), "leaves no noise"),
         (lambda: LinearGaussian.fit(torch.rand(0, 4), 2), "hold images"),
+        (lambda: LinearGaussian.fit(torch.rand(9, 4), 2, sigma=0), "sigma = 0"),
         (lambda: LinearGaussian.fit(torch.full((9, 4), math.nan), 2), "no NaN"),
     ],
 )

@@ -27,6 +27,7 @@ from vae_edu.linear import LinearGaussian
 from vae_edu.marginal import (
     GridWarning,
     SamplingWarning,
+    grid_parts,
     grid_sums,
     importance_sampling,
     log_importance_weights,
@@ -501,7 +502,10 @@ def test_bad_input_is_found_before_any_work(monkeypatch):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: quadrature(linear(latent_dim=3), torch.rand(2, 6), Grid(2)), r"use Grid\(latent_dim=3\)"),
+        (
+            lambda: quadrature(linear(latent_dim=3), torch.rand(2, 6).to(device()), Grid(2)),
+            r"use Grid\(latent_dim=3\)",
+        ),
         (lambda: Grid(20, 240), r"10\^48 nodes, too many"),
         (lambda: Grid(3, 500), r"10\^8 nodes, too many"),
         (lambda: Grid(2, 3), "points = 3"),
@@ -524,6 +528,9 @@ def test_the_nodes_of_a_grid():
     assert grid.step == 1
     assert torch.equal(grid.nodes(7, 11), grid.nodes()[7:11])
     assert grid.nodes(20, 99).shape == (5, 2)
+    deep = Grid(3, 7)
+    right = torch.stack(torch.unravel_index(torch.arange(5, 300), deep.shape), dim=-1)
+    assert torch.equal(deep.places(5, 300), right)
 
 
 def test_the_callers_random_numbers_stay_untouched():
@@ -608,7 +615,7 @@ def test_sums_over_nodes_as_the_library_takes_them(dtype):
     edge = (z.abs() >= 0.95 * grid.radius).any(1)
     values = values[40:]
     right = [values.double()[rows].logsumexp(0) for rows in (slice(None), second.all(1), edge)]
-    found = grid_sums(values, grid, 40, 400)
+    found = grid_sums(values, grid_parts(grid, 40, 400, values.device))
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, torch.stack(right), rtol=1e-6, atol=1e-5)
 

@@ -30,7 +30,7 @@ ABRIDGED = {
     r"\b(20_000|30_000|100_000)\b": "300",
     r"\[0, 1, 2, 4, 8\]": "[0, 1]",
     r"\[(1|beta)\] \* \d+": "[1]",
-    r"data, 400, batch": "data, 50, batch",
+    r"data, 250, batch": "data, 50, batch",
     r"stroke_digits\(6_000": "stroke_digits(300",
 }
 
@@ -96,7 +96,7 @@ def execute(cells, names):
 def test_a_lesson_ends_on_ones_own_images(tmp_path, monkeypatch, kind, number):
     monkeypatch.setenv("VAE_EDU_DATASET", str(write(tmp_path, SETS[kind]())))
     printed = execute(code_cells(number), {})
-    needed = {1: 3, 6: 3, 7: 2, 9: 1}.get(number, 0)  # cells that need labels
+    needed = {1: 4, 6: 3, 7: 2, 9: 1}.get(number, 0)  # cells that need labels
     assert printed.count(NO_LABELS) == (needed if kind == "no labels" else 0)
 
 

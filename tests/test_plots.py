@@ -124,6 +124,11 @@ def test_codes_draw_every_point_as_its_digit():
     assert ax.get_aspect() == 1
 
 
+def test_ten_digits_have_ten_colors():
+    drawn = plots.codes(torch.randn(20, 2), torch.arange(20) % 10).collections
+    assert len({tuple(part.get_facecolor()[0]) for part in drawn}) == 10
+
+
 def test_codes_of_many_labels_or_of_none():
     z, labels = torch.randn(30, 2), torch.arange(30) + 1
     sizes = {
@@ -134,6 +139,14 @@ def test_codes_of_many_labels_or_of_none():
     (dots,) = plots.codes(z, None).collections
     assert torch.equal(torch.from_numpy(dots.get_offsets().data).float(), z)
     plt.close("all")
+
+
+def test_ten_labels_have_ten_colors():
+    colors = {
+        tuple(part.get_facecolor()[0])
+        for part in plots.codes(torch.randn(10, 2), torch.arange(10)).collections
+    }
+    assert len(colors) == 10
 
 
 def peaked_density(grid, at):
@@ -308,3 +321,22 @@ def test_a_figure_needs_its_alternative_text():
     with pytest.raises(ValueError, match="say in a sentence what the figure shows"):
         plots.show(plt.figure(), " ")
     plt.close("all")
+
+
+def test_the_law_of_collapse_is_drawn_with_its_points():
+    values = torch.tensor([4.0, 1.0, 0.25])
+    variances = [2.0, 0.5]
+    measured = [0.5 * (values / variance).log().clamp(min=0) for variance in variances]
+    ax = plots.collapse(values, variances, measured, title="t")
+    lines = [line for line in ax.lines if len(line.get_xdata()) > 3]
+    assert len(lines) == 3
+    for value, line in zip(values.tolist(), lines, strict=True):
+        x, y = line.get_xdata(), line.get_ydata()
+        assert (y[x > value] == 0).all()
+        assert (y[x < 0.99 * value] > 0).all()
+    points = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    for variance, kl, point in zip(variances, measured, points, strict=True):
+        assert point.get_xdata().tolist() == [variance] * 3
+        assert point.get_ydata().tolist() == pytest.approx(kl.tolist())
+    assert ax.get_title() == "t"
+    assert "nats" in ax.get_ylabel()

@@ -40,7 +40,7 @@ def x():
 def shown(monkeypatch):
     """What was displayed, in order."""
     bundles = []
-    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw, metadata: bundles.append(bundle))
     return bundles
 
 

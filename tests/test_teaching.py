@@ -53,3 +53,34 @@ def test_the_points_are_those_of_the_exercises():
 def test_every_question_has_an_answer():
     answers = PAGE.split("## What a good answer says")[1]
     assert re.findall(r"^\| (\d\d) \|", answers, re.M) == [name[:2] for name in LESSONS]
+
+
+def test_the_points_add_up():
+    exercises = sum(exercise.points for lesson in LESSONS.values() for exercise in lesson.values())
+    questions = 2 * len(LESSONS)
+    assert f"{exercises + questions} in all: {exercises} for the exercises, {questions} for the" in PAGE
+
+
+def test_a_session_of_the_long_plan_takes_90_minutes():
+    sessions = re.findall(r"^\| \*\*(\d)\. .+?\*\* \| [^|]+ (\| .+ \|) [^|]+ \|$", PAGE, re.M)
+    assert [number for number, _ in sessions] == ["1", "2", "3", "4"]
+    for _, plan in sessions:
+        assert sum(map(int, re.findall(r" (\d+)(?: minutes)?(?:;| \|)", plan))) == 90, plan
+
+
+def test_every_exercise_that_is_named_exists():
+    for lesson, exercise in re.findall(r"\b(\d)\.(\d)\b", PAGE.split("## What students get\n")[0]):
+        (exercises,) = (found for name, found in LESSONS.items() if name.startswith(f"0{lesson}"))
+        assert 1 <= int(exercise) <= len(exercises)
+
+
+def test_the_rubric_adds_up():
+    project = (ROOT / "notebooks" / "PROJECT.md").read_text(encoding="utf-8")
+    points = re.findall(r"^\| [^|]+ \| (\d+) \| ", project, re.M)
+    assert f"| **Sum** | **{sum(map(int, points))}** |" in project
+    assert f"18 + {sum(map(int, points))} points" in PAGE
+
+
+def test_every_lesson_has_its_mistakes():
+    mistakes = PAGE.split("## What students get wrong")[1].split("## What students get\n")[0]
+    assert re.findall(r"^\| (\d\d) \|", mistakes, re.M) == [name[:2] for name in LESSONS]

@@ -27,7 +27,7 @@ import vae_edu
 from vae_edu import train
 from vae_edu.autoencoder import deep, reconstruction_loss
 from vae_edu.data import Images, MappedImages, load_images
-from vae_edu.elbo import negative_elbo
+from vae_edu.elbo import elbo, negative_elbo
 from vae_edu.engine import checkpoint as checkpoints
 from vae_edu.engine import interrupts, randomness, rows
 from vae_edu.engine.step import Step
@@ -54,6 +54,11 @@ class Noisy(nn.Module):
 def squared(model, batch):
     x, y = batch
     return (model(x) - y).square().sum(1)
+
+
+def taxed(model, batch, beta=1.0):
+    """A second term with a weight, as in a β-VAE; it draws random numbers, too."""
+    return squared(model, batch) + beta * model.layer.weight.abs().sum()
 
 
 def regression(n=50):
@@ -340,6 +345,11 @@ def test_a_loss_must_give_one_value_an_image(shape):
         ({"lr": lambda epoch: 0.1 - epoch, "batch_size": 10}, "lr = -0.1"),
         ({"eps": 0}, "eps = 0 must be a number above 0; 1e-8"),
         ({"lr": float("nan")}, "lr = nan"),
+        ({"loss": taxed, "beta": -1}, "beta = -1 must be a number, 0 or above"),
+        ({"loss": taxed, "beta": lambda epoch: 0.5 - epoch, "batch_size": 10}, "beta = -0.0999"),
+        ({"loss": taxed, "beta": "1"}, "beta = '1'"),
+        ({"loss": taxed, "beta": math.inf}, "beta = inf"),
+        ({"beta": 1}, "the loss has no argument beta"),
         ({"data": torch.empty(0, 3)}, "hold no images"),
         ({"data": (torch.zeros(3, 3), torch.zeros(4, 1))}, "one length"),
         ({"held_out": torch.empty(0, 3)}, "hold no images"),
@@ -397,6 +407,71 @@ def test_a_run_with_a_schedule_goes_on_with_the_same_one(tmp_path):
     parts = Noisy()
     fit(parts, squared, regression(), epochs=3, lr=rate, batch_size=16, checkpoint=path)
     fit(parts, squared, regression(), epochs=4, lr=rate, batch_size=16, checkpoint=path)
+    assert torch.equal(weights(whole), weights(parts))
+
+
+def test_beta_moves_within_one_run_of_adam():
+    """A loop by hand: one Adam, and β a Python number that changes at every step."""
+    x, y = regression(20)
+    ours, theirs = Noisy().to(DEVICE), Noisy().to(DEVICE)
+    warm_up = lambda epoch: min(1.0, epoch / 4)  # noqa: E731
+    fit(ours, taxed, (x, y), epochs=3, batch_size=8, lr=0.01, beta=warm_up, seed=2)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01, fused=True)
+    batches, draws = [], []
+
+    def spy(model, batch, beta):
+        batches.append(batch)
+        draws.append(torch.get_rng_state() if DEVICE.type == "cpu" else torch.cuda.get_rng_state())
+        return taxed(model, batch, beta)
+
+    fit(Noisy(), spy, (x, y), epochs=3, batch_size=8, lr=1e-9, beta=1, seed=2)
+    for step, (batch, state) in enumerate(zip(batches, draws, strict=True)):
+        torch.set_rng_state(state) if DEVICE.type == "cpu" else torch.cuda.set_rng_state(state)
+        optimizer.zero_grad()
+        taxed(theirs, batch, warm_up(step / 3)).mean().backward()
+        optimizer.step()
+    assert len(batches) == 9
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-6, atol=1e-7)
+
+
+def test_a_constant_beta_is_that_of_the_loss():
+    runs = [Noisy(), Noisy(), Noisy()]
+    losses = [(partial(taxed, beta=0.3), {}), (taxed, {"beta": 0.3}), (taxed, {"beta": lambda epoch: 0.3})]
+    seen = [
+        fit(model, loss, regression(), epochs=3, batch_size=16, held_out=regression(), **beta)
+        for model, (loss, beta) in zip(runs, losses)
+    ]
+    assert torch.equal(weights(runs[1]), weights(runs[2]))
+    assert seen[1] == seen[2]
+    torch.testing.assert_close(weights(runs[0]), weights(runs[1]), rtol=1e-5, atol=1e-6)  # a Python number
+    assert seen[0].held_out == pytest.approx(seen[1].held_out, rel=1e-5)
+
+
+def test_beta_of_the_bound_in_one_fit():
+    """A VAE trained with β rising from 0 says more than one trained with β = 4."""
+    x = (torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    said = {}
+    for name, beta in {"rising": lambda epoch: epoch / 60, "high": 4.0}.items():
+        torch.manual_seed(0)
+        vae = VAE((1, 4, 4), 2, "bernoulli", hidden=16)
+        fit(vae, negative_elbo, x, epochs=60, lr=0.01, beta=beta, progress=False)
+        said[name] = elbo(vae, x.to(DEVICE)).kl.mean().item()
+    assert said["rising"] > 0.3 + said["high"]
+
+
+def test_a_run_with_a_moving_beta_goes_on_with_the_same_one(tmp_path):
+    def rise(epoch):
+        return epoch / 4
+
+    path, whole, parts = tmp_path / "run.pt", Noisy(), Noisy()
+    right = fit(whole, taxed, regression(), epochs=4, beta=rise, batch_size=16, held_out=regression())
+    options = {"beta": rise, "batch_size": 16, "checkpoint": path, "held_out": regression()}
+    fit(parts, taxed, regression(), epochs=3, **options)
+    for other in (0.0, lambda epoch: epoch / 5, None):
+        with pytest.raises(ValueError, match=r"another run \(beta.* differ\)"):
+            fit(Noisy(), taxed, regression(), epochs=4, **options | {"beta": other})
+    parts = Noisy()
+    assert fit(parts, taxed, regression(), epochs=4, **options) == right
     assert torch.equal(weights(whole), weights(parts))
 
 
@@ -924,7 +999,8 @@ def test_signals_at_random_moments_lose_nothing():
     """`python -m tests.interruptions 50` is the same with 50 runs for each signal."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.interruptions", "3"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # With a GPU in sight, autograd has threads of its own, and a fork can compute no gradients.
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
@@ -947,7 +1023,10 @@ fit(vae, negative_elbo, x, epochs, checkpoint=path, device="cpu")
 
 
 def test_weights_do_not_depend_on_the_number_of_threads(tmp_path):
-    """Nor on another number for the second part of the run; but for the last bits, with three threads."""
+    """Nor on another number for the second part of the run; but for the last bits, with three threads.
+
+    Adam makes more of them where a gradient is nearly 0: other draws would move a weight by a thousandth.
+    """
     for threads, epochs, name in [(1, 2, "1"), (2, 2, "2"), (3, 2, "3"), (1, 1, "mixed"), (3, 2, "mixed")]:
         command = [sys.executable, "-c", THREADS, str(threads), str(epochs), str(tmp_path / f"{name}.pt")]
         environment = {**os.environ, "TQDM_DISABLE": "1"}
@@ -957,7 +1036,7 @@ def test_weights_do_not_depend_on_the_number_of_threads(tmp_path):
     for other in others:
         torch.testing.assert_close(other["history"]["steps"], right["history"]["steps"], rtol=1e-6, atol=0)
         for name, weight in right["model"].items():
-            torch.testing.assert_close(other["model"][name], weight, rtol=0, atol=1e-6)
+            torch.testing.assert_close(other["model"][name], weight, rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     09  conditional                                 a label behind the bar of every line, D1 to L5
 
 What a person handles: plots, diagrams, sliders, checks (of the exercises), predictions; commands, options,
-streams (a terminal).
-
+report, report_page, streams (a terminal).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
@@ -23,7 +22,7 @@ TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, w
 if TYPE_CHECKING:
     import torch
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 __all__ = ["DeviceWarning", "device"]
 
 

@@ -25,6 +25,7 @@ from vae_edu.marginal import (
     at_nodes,
     check_result,
     grid_estimate,
+    grid_parts,
     grid_sums,
     integral,
     log_weights_from,
@@ -67,7 +68,7 @@ def posterior(
         return torch.cat(list(parts)).T
 
     log_joint = over_codes(log_joint_of_chunk, x, len(grid), images_first, dim=0, memory=memory)  # (B, nodes)
-    estimate = grid_estimate(grid_sums(log_joint.T, grid, 0, len(grid)), grid)
+    estimate = grid_estimate(grid_sums(log_joint.T, grid_parts(grid, 0, len(grid), log_joint.device)), grid)
     warn_about(estimate.problems())
     density = log_joint.sub_(estimate.log_p_x[:, None]).exp_()  # in place: it is large
     return density.reshape(-1, *grid.shape)

@@ -41,6 +41,7 @@ from vae_edu.options import (
     Grade,
     Gradebook,
     Gradescope,
+    Report,
     Reproduce,
     Train,
     parsed_again,
@@ -176,6 +177,27 @@ def evaluate(options: Evaluate) -> int:
     numbers["gap"] = None if exact is None else numbers["exact_log_p_x"] - numbers["elbo"]
     numbers["active_units"] = int(active_units(vae, x).sum()) if len(x) > 1 else None
     print(_json(numbers) if options.json else _table(numbers))
+    return 0
+
+
+def report(options: Report) -> int:
+    """Write a page on a model: its numbers, its images, and what is wrong."""
+    _check_out(options.out)
+    if Path(options.out).suffix.lower() != ".html":
+        raise ValueError(f"--out {options.out} is no page: name an .html file.")
+    vae = VAE.load(options.model, options.device)
+    source = _source_for(vae, options)
+    x = _some(_held_out_for(vae, source), options.n)
+    seen = (vae.about.get("options") or {}).get("n")  # of the images to train on
+    train = _binarized(load_images(**source, n=seen).x, _binarization_of(vae))
+    _check_alike(train.shape[1:], x)
+    _plots()  # to files, before the page imports it
+    from vae_edu.report import report as measure
+    from vae_edu.report_page import write
+
+    found = measure(vae, train, x, samples=options.samples, seed=options.seed)
+    write(found, options.out, f"{Path(options.model).name} on {source['name']}")
+    print("\n".join([*found.findings, f"The report is in {options.out}."]))
     return 0
 
 
@@ -359,7 +381,7 @@ def _check_picture(path: str) -> None:
 # Data and models.
 
 
-def _source(options: Train | Edit | Evaluate | Reproduce) -> dict[str, Any]:
+def _source(options: Train | Edit | Evaluate | Report | Reproduce) -> dict[str, Any]:
     """What `load_images` should load: the data's name, and size and gray if they were given."""
     source = {"name": options.data, "device": options.device, "size": options.size, "gray": options.gray}
     return {name: value for name, value in source.items() if value is not None}
@@ -394,7 +416,10 @@ def _new_vae(options: Train, image_shape: torch.Size) -> VAE:
 
 def _held_out(source: dict[str, Any], binarization: str | None) -> Tensor:
     """The test images, black and white if the model learned from such images."""
-    x = load_images(**source, split="test").x
+    return _binarized(load_images(**source, split="test").x, binarization)
+
+
+def _binarized(x: Tensor, binarization: str | None) -> Tensor:
     if binarization is None:
         return x
     return binarize(x, seed=0 if binarization == "stochastic" else None)
@@ -409,7 +434,7 @@ def _check_alike(image_shape: torch.Size, test: Tensor) -> None:
         )
 
 
-def _source_for(vae: VAE, options: Edit | Evaluate) -> dict[str, Any]:
+def _source_for(vae: VAE, options: Edit | Evaluate | Report) -> dict[str, Any]:
     """What to look at: the data that are named, or else those that the model learned from."""
     source = _source(options)
     if options.data is None:
@@ -421,8 +446,11 @@ def _source_for(vae: VAE, options: Edit | Evaluate) -> dict[str, Any]:
 
 def _held_out_for(vae: VAE, source: dict[str, Any]) -> Tensor:
     """The test images, binarized as the model's own data were."""
-    default = "half" if vae.likelihood == "bernoulli" else None
-    return _held_out(source, vae.about.get("binarize", default))
+    return _held_out(source, _binarization_of(vae))
+
+
+def _binarization_of(vae: VAE) -> str | None:
+    return vae.about.get("binarize", "half" if vae.likelihood == "bernoulli" else None)
 
 
 def _source_in(vae: VAE, path: str | None) -> dict[str, Any]:

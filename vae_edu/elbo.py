@@ -32,6 +32,7 @@ from vae_edu.marginal import (
     at_nodes,
     check_result,
     grid_estimate,
+    grid_parts,
     grid_sums,
     log_add,
     warn_about,
@@ -130,14 +131,15 @@ def kl_in_closed_form(q: Distribution, prior: Distribution) -> Tensor:
         ) from error
 
 
-def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
+def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float | Tensor = 1.0) -> Tensor:
     """−E_{z∼q(z|x)}[log p(x|z)] + β D_KL(q(z|x), p(z)) with one sample, a loss for `vae_edu.train.fit`.
 
     Args:
         model: Has the interface of `vae_edu.interface`.
         x: Images (B, …).
         beta: 1 gives −L5, the loss of a VAE; any other β that of a β-VAE (Higgins et al. 2017). With β > 1
-            it is a looser bound, with β < 1 no bound.
+            it is a looser bound, with β < 1 no bound. `fit` gives it as a tensor (), which is not checked
+            here, since reading it would make a GPU wait.
 
     Returns:
         (B,), in nats.
@@ -145,13 +147,13 @@ def negative_elbo(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> T
     Raises:
         ValueError: `beta` is negative or not finite.
     """
-    if not 0 <= beta < math.inf:
+    if not isinstance(beta, Tensor) and not 0 <= beta < math.inf:
         raise ValueError(f"beta = {beta!r} must be 0 or above and finite; 1 gives the bound.")
     reconstruction, kl = terms_of_the_bound(model, x, model.encode(x))
     return beta * kl - reconstruction
 
 
-def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: float = 1.0) -> Tensor:
+def negative_elbo_of_binarized(model: LatentVariableModel, x: Tensor, beta: float | Tensor = 1.0) -> Tensor:
     """`negative_elbo` of x_b ∼ Bernoulli(x), drawn anew in every step from gray x in [0, 1]: (B,).
 
     Raises:
@@ -321,13 +323,14 @@ def _means_under_q(
     prior = model.prior()
 
     def sums_of_chunk(block: Block, start: int, stop: int) -> Tensor:
+        parts = grid_parts(grid, start, stop, block.x.device)
         z, log_likelihood, log_prior = at_nodes(model, prior, grid, block.x, start, stop)
         log_likelihood, log_prior = log_likelihood.double(), log_prior.double()
         log_q = log_likelihoods(block.q, z).T.double()  # (k, b)
         weight, ratio = (log_q + grid.log_cell).exp(), log_q - log_prior
         terms = (log_likelihood, ratio, ratio - log_likelihood)
         means = [torch.where(weight > 0, weight * term, 0).sum(0) for term in terms]
-        integrals = grid_sums(log_likelihood + log_prior, grid, start, stop)  # (3, b)
+        integrals = grid_sums(log_likelihood + log_prior, parts)  # (3, b)
         return torch.cat([integrals, torch.stack([weight.sum(0), *means])])  # (7, b)
 
     def combine(parts: Iterator[Tensor]) -> Tensor:

@@ -65,7 +65,9 @@ class Grid:
     def places(self, start: int = 0, stop: int | None = None, device: Device = None) -> Tensor:
         """Row, column … of the nodes start … stop, counted in the order of reshape: (n, latent_dim)."""
         nodes = torch.arange(start, len(self) if stop is None else min(stop, len(self)), device=device)
-        return torch.stack(torch.unravel_index(nodes, self.shape), dim=-1)
+        # as torch.unravel_index, which would copy the shape to a GPU and wait for it
+        strides = [self.points**i for i in reversed(range(self.latent_dim))]
+        return torch.stack([nodes // stride % self.points for stride in strides], dim=-1)
 
     def nodes(self, start: int = 0, stop: int | None = None, device: Device = None) -> Tensor:
         """z of the nodes start … stop: (n, latent_dim), float64."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, LowRankMultivariateNormal, MultivariateNormal
 
-from vae_edu.engine.arguments import whole_number
+from vae_edu.engine.arguments import positive_number, whole_number
 from vae_edu.engine.precision import check_precision
 from vae_edu.gaussian import diagonal_gaussian
 
@@ -37,15 +37,18 @@ class LinearGaussian:
         self.W, self.b, self.sigma, self.latent_dim = W, b, sigma, W.shape[1]
 
     @classmethod
-    def fit(cls, x: Tensor, latent_dim: int) -> "LinearGaussian":
+    def fit(cls, x: Tensor, latent_dim: int, sigma: float | None = None) -> "LinearGaussian":
         """The maximum-likelihood W, b, σ for images x (N, …), in closed form (Tipping & Bishop 1999).
 
         b is the mean image. With the eigenvalues λ₁ ≥ λ₂ ≥ … and eigenvectors U of the covariance, σ² is the
-        mean of the eigenvalues that are left out, and W = U (Λ − σ² I)^½ of the first latent_dim.
+        mean of the eigenvalues that are left out, and W = U (Λ − σ² I)^½ of the first latent_dim. With σ
+        given, a column whose λ lies below σ² is 0, and its dimension has collapsed; the others cost
+        E_x[D_KL(p(zⱼ|x), p(zⱼ))] = ½ log(λⱼ/σ²) (Lucas, Tucker, Grosse & Norouzi 2019).
 
         Args:
             x: Images (N, …).
             latent_dim: The dimensions of z.
+            sigma: A fixed σ, above 0. Default: the most likely one.
 
         Raises:
             ValueError: Nothing is left out, so that σ would be 0 and the likelihood infinite, or x holds no
@@ -61,7 +64,9 @@ class LinearGaussian:
         mean = flat.mean(0)
         values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))  # ascending
         variance = values[:-latent_dim].mean()
-        if not variance > 1e-12 * values[-1]:
+        if sigma is not None:
+            variance = variance.new_tensor(positive_number("sigma", sigma, "0.1") ** 2)
+        elif not variance > 1e-12 * values[-1]:
             raise ValueError(
                 f"latent_dim = {latent_dim} explains these images completely and leaves no noise: "
                 "lower latent_dim, or give more images."

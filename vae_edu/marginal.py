@@ -244,8 +244,9 @@ def integral(model: LatentVariableModel, x: Tensor, grid: Grid, memory: int | No
     prior = model.prior()
 
     def log_sums(block: Block, start: int, stop: int) -> Tensor:
+        parts = grid_parts(grid, start, stop, block.x.device)
         nodes = at_nodes(model, prior, grid, block.x, start, stop)
-        return grid_sums(nodes.log_likelihood + nodes.log_prior, grid, start, stop)
+        return grid_sums(nodes.log_likelihood + nodes.log_prior, parts)
 
     return grid_estimate(over_codes(log_sums, x, len(grid), log_add, memory=memory), grid)
 
@@ -269,7 +270,8 @@ def at_nodes(
 ) -> Nodes:
     """The two factors of p(x, z) for images x (B, …) at the nodes start … stop of a grid."""
     z = grid.nodes(start, stop, prior.mean.device).to(prior.mean)
-    return Nodes(z, log_likelihoods(model.decode(z), x), log_density(prior, z)[:, None])
+    log_prior = log_density(prior, z)[:, None]  # first, as the likelihood waits for a GPU
+    return Nodes(z, log_likelihoods(model.decode(z), x), log_prior)
 
 
 def log_add(parts: Iterator[Tensor]) -> Tensor:
@@ -282,25 +284,27 @@ def add(parts: Iterator[Tensor]) -> Tensor:
     return reduce(torch.add, parts)
 
 
-def grid_sums(log_joint: Tensor, grid: Grid, start: int, stop: int) -> Tensor:
-    """log Σ p(x, z) over the nodes start … stop, over every second one, and over those near the border.
+def grid_parts(grid: Grid, start: int, stop: int, device: torch.device) -> Tensor:
+    """The parts of the nodes start … stop: all, every second one, and those near the border, (3, k) bool."""
+    second = (grid.places(start, stop, device) % 2 == 0).all(1)
+    edge = (grid.nodes(start, stop, device).abs() >= 0.95 * grid.radius).any(1)
+    return torch.stack([torch.ones_like(edge), second, edge])
+
+
+def grid_sums(log_joint: Tensor, parts: Tensor) -> Tensor:
+    """log Σ p(x, z) over some nodes, over every second one of them, and over those near the border.
 
     A sum that is smaller than float32 goes, 10⁻³⁸ of the largest value, is 0 and its logarithm −∞.
 
     Args:
         log_joint: log p(x, z) at these nodes, (k, B).
-        grid: The grid.
-        start: The first node.
-        stop: The first node after the last one.
+        parts: Of these nodes, from `grid_parts`.
 
     Returns:
         (3, B) float64.
     """
-    second = (grid.places(start, stop, log_joint.device) % 2 == 0).all(1)
-    edge = (grid.nodes(start, stop, log_joint.device).abs() >= 0.95 * grid.radius).any(1)
     largest = log_joint.amax(0).clamp(min=torch.finfo(log_joint.dtype).min)  # −∞ − −∞ would be NaN
-    selections = torch.stack([torch.ones_like(edge), second, edge]).to(log_joint)  # (3, k)
-    return (selections @ (log_joint - largest).exp_()).double().log() + largest.double()
+    return (parts.to(log_joint) @ (log_joint - largest).exp_()).double().log() + largest.double()
 
 
 def grid_estimate(sums: Tensor, grid: Grid) -> GridEstimate:

@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m vae_edu train --data mnist --latent-dim 2 --out model.pt
   python -m vae_edu train --out model.pt --resume --epochs 20
   python -m vae_edu evaluate model.pt
+  python -m vae_edu report model.pt --out report.html
   python -m vae_edu generate model.pt --out samples.png
   python -m vae_edu edit model.pt --image 3 --dim 0 --out edit.png
   python -m vae_edu reproduce iwae --k 5
@@ -41,6 +42,10 @@ otherwise; null for what is not defined or not finite
   active_units               latent dimensions whose mean of q(z|x) has a
                              variance above 0.01; null for one image
   images, latent_dim, data   what it was measured on; counts, and the data's name"""
+REPORT = """the page is one file: the bound on held-out and on training images, the sampled
+log p(x), the baseline of independent pixels, the KL of each dimension,
+reconstructions, samples with their nearest training images, and a sentence for
+each thing that is wrong. The sentences are printed, too."""
 REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of
 codes. 784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every
 step; -log p(x) with 5000 samples. The paper's schedule of the learning rate
@@ -163,6 +168,7 @@ def _parser() -> Parser:
     _add_generate(command("generate", "draw images from a model"))
     _add_edit(command("edit", "change one dimension of an image's code and decode"))
     _add_evaluate(command("evaluate", "measure a model on held-out images", EVALUATE))
+    _add_report(command("report", "write a page on a model: numbers, images, and what is wrong", REPORT))
     _add_reproduce(command("reproduce", "train and measure a row of a published table", REPRODUCE))
     _add_grade(command("grade", "mark a folder of students' notebooks", GRADE))
     _add_gradebook(command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK))
@@ -311,6 +317,31 @@ def _add_evaluate(parser: Parser) -> None:
 
 
 @dataclass(frozen=True)
+class Report:
+    """What `report` takes; its --help explains each."""
+
+    model: str
+    out: str
+    n: int | None = None
+    samples: int = 500
+    data: str | None = None
+    size: int | None = None
+    gray: bool | None = None
+    seed: int = 0
+    device: str | None = None
+
+
+def _add_report(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", type=_text, help=MODEL)
+    add("--out", required=True, type=_text, help="the page to write, an .html file")
+    add("--n", type=_whole(2), help="held-out images (default: 1000, or as many as there are)")
+    add("--samples", type=_whole(2, MOST_SAMPLES), help=f"for log p(x) (default: {Report.samples})")
+    _add_data(parser, "the model's own")
+    add("--seed", type=_seed, help=DRAWS)
+
+
+@dataclass(frozen=True)
 class Reproduce:
     """What `reproduce` takes; its --help explains each."""
 
@@ -426,7 +457,7 @@ def _add_gradescope(parser: Parser) -> None:
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
 
 
-KINDS = (Train, Generate, Edit, Evaluate, Reproduce, Grade, Gradebook, Gradescope)
+KINDS = (Train, Generate, Edit, Evaluate, Report, Reproduce, Grade, Gradebook, Gradescope)
 OPTIONS = {kind.__name__.lower(): kind for kind in KINDS}
 
 

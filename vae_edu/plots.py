@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Ellipse, Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -21,8 +22,10 @@ from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light; line i of a figure also has a line style and a marker that no other has.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
+TEN = [*COLORS, "#882255", "#999933", "#332288"]  # colors of ten classes; the last three are Tol's (2021)
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+TEN = [*COLORS, "#8A8A8A", "#8C510A", "#6A3D9A"]  # for labels such as the ten digits, each in its own
 ROLES = {  # of a density in every figure that shows it as a bar or a box; each has its own gray, too
     "p(x|z)": "#C3DCEF",
     "p(z)": "#F2B049",
@@ -154,18 +157,13 @@ def codes(
         for i, label in enumerate(labels.unique().tolist()):
             z1, z2 = places[_array(labels == label)].T
             size = 34 * len(str(label))  # the square of the height, so that 17 is as large as 1
-            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=COLORS[i % 7], linewidth=0.2)
+            ax.scatter(z1, z2, s=size, marker=f"${label}$", color=TEN[i % 10], linewidth=0.2)
     if prior:
         ax.add_patch(Circle((0, 0), 2, fill=False, linewidth=2.5, zorder=3))
-        ax.annotate(
-            "86% of N(0, I)",
-            (0, 2),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            weight="bold",
-            bbox=HALO,
-        )
+        ring = Line2D([], [], linestyle="", marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5)
+        ring.set(color="black", label="holds 86% of N(0, I)")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+        ax.legend(handles=[ring], frameon=False, **below)
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
     return ax
@@ -446,16 +444,50 @@ def training(watched: Mapping[str, Sequence[float]], *, title: str = "") -> Axes
     return right
 
 
-def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
+def collapse(
+    eigenvalues: Tensor, variances: Sequence[float] | Tensor, measured: Sequence[Tensor], *, title: str = ""
+) -> Axes:
+    """Draw what each dimension of a linear VAE costs, ½ log(λ/σ²) or 0, against σ², and trained models.
+
+    Args:
+        eigenvalues: λ of each dimension, (d,), the largest first.
+        variances: σ² of each trained model.
+        measured: The KL divergence from the prior of each dimension, (d,), of each trained model.
+        title: Of the figure.
+    """
+    ax = _axes(6.4, 3.8)
+    values = _array(eigenvalues.float())
+    sweep = np.geomspace(0.7 * min(values.min(), *map(float, variances)), 1.4 * values.max(), 300)
+    for i, value in enumerate(values):
+        law = 0.5 * np.log(np.maximum(value / sweep, 1))
+        ax.plot(sweep, law, color=COLORS[0], linewidth=1, label="½ log(λ/σ²), or 0" if i == 0 else None)
+    for i, (variance, kl) in enumerate(zip(variances, measured, strict=True)):
+        place = np.full(len(kl), float(variance))
+        ax.plot(place, _array(kl.float()), MARKERS[1], color=COLORS[1], label="trained" if i == 0 else None)
+    ax.set_xscale("log")
+    round_places = [
+        p * 10.0**e for e in range(-9, 9) for p in (1, 2, 3, 5) if sweep[0] < p * 10.0**e < sweep[-1]
+    ]
+    ax.set_xticks(round_places, [f"{place:g}" for place in round_places])
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="σ², the variance of the decoder's noise", ylabel="KL from the prior, nats", title=title)
+    ax.grid(alpha=0.3)
+    ax.legend(**LEGEND)
+    return ax
+
+
+def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
     """Make a figure that is drawn anew at every call, in the same place of a notebook; elsewhere nothing.
 
     Args:
         draw: Makes the figure from what it is called with.
+        alt: What the figure shows, its alternative text, as in `show`.
 
     Returns:
         A function to call with what to draw. Only the last figure stays in the notebook.
     """
     handles: list[Any] = []
+    described = {"metadata": {"image/png": {"alt": alt}}} if alt else {}
 
     def show(values: Any) -> None:
         try:
@@ -468,8 +500,8 @@ def live(draw: Callable[[Any], Axes]) -> Callable[[Any], None]:
         figure = figure_of(draw(values))
         plt.close(figure)  # or the notebook would show it a second time
         if handles:
-            handles[0].update(figure)
-        elif handle := display(figure, display_id=True):
+            handles[0].update(figure, **described)
+        elif handle := display(figure, display_id=True, **described):
             handles.append(handle)
 
     return show

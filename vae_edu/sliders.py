@@ -69,7 +69,9 @@ def sliders(
     }
     with suppress(ImportError):  # if ipywidgets is not installed
         views[WIDGET] = slider_box(model, x, dims, radius).get_view_spec()  # as ipywidgets 7 and 8 have it
-    display(views, raw=True)  # a notebook shows the richest one that it can
+    text = "An image in rows, one for each dimension of its code: along a row that dimension grows."
+    alt = {"image/png": {"alt": text}}
+    display(views, raw=True, metadata=alt)  # a notebook shows the richest one that it can
 
 
 def contact_sheet(

@@ -20,6 +20,7 @@ def fit(
     held_out: Any = None,
     batch_size: int = 128,
     lr: float | Callable[[float], float] = 1e-3,
+    beta: float | Callable[[float], float] | None = None,
     seed: int = 0,
     watch: Callable[[Any, History], None] | None = None,
     **options: Any,
@@ -44,6 +45,10 @@ def fit(
         batch_size: Images in a step.
         lr: A number, or a function from the epochs done (2.5, say) to the rate. On resuming, its values at
             the first and the last step taken must be the same.
+        beta: A number, or a function from the epochs done, that the loss gets as loss(model, batch, beta=β)
+            at every step: the weight of a β-VAE's KL divergence (`vae_edu.elbo.negative_elbo`), and its
+            warm-up, in one run of Adam. β is a tensor () there, so that a CUDA graph reads it anew. The
+            held-out loss has the β of the last step. Default: the loss is called without it.
         seed: Fixes the order of the images and the random draws of the loss; the caller's stay untouched.
         watch: Called as watch(model, history) after every whole epoch, in evaluation mode, without gradients
             and with separate random numbers, so that it changes nothing of the training.
@@ -59,8 +64,8 @@ def fit(
         FloatingPointError: If a loss or a weight is not finite, with the step. The checkpoint keeps the
             last good epoch.
     """
-    settings = {"held_out": held_out, "batch_size": batch_size, "lr": lr, "seed": seed, "watch": watch}
-    with Run(model, loss, data, epochs, **settings, **options) as run:
+    settings = {"held_out": held_out, "batch_size": batch_size, "lr": lr, "beta": beta, "seed": seed}
+    with Run(model, loss, data, epochs, watch=watch, **settings, **options) as run:
         for epoch in run.epochs():  # those that the checkpoint does not hold yet
             for batch in run.batches(epoch):  # every image once, in a new order
                 run.step(batch)  # the mean loss of the batch, its gradient, one step of Adam

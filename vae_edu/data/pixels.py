@@ -97,8 +97,9 @@ def read_unequal(arrays: list[np.ndarray], size: int | None, what: str) -> Tenso
 
 
 def as_floats(content: Tensor) -> Tensor:
-    """Bytes as float32 in [0, 1], byte / 255, of their shape and on their device."""
-    return content.float().div_(255)
+    """Bytes as float32 in [0, 1], byte / 255, of their shape and on their device, the same on each."""
+    # On a GPU div_(255) multiplies by 1/255, which is off in the last bit.
+    return content.float().div_(torch.full((), 255.0, device=content.device))
 
 
 def resize(x: Tensor, size: int | None) -> Tensor:

@@ -57,6 +57,19 @@ def positive_number(name: str, value: Any, start: str) -> float:
     return positive
 
 
+def not_negative(name: str, value: Any) -> float:
+    """The value as a float, a number as in `positive_number`, or 0.
+
+    Raises:
+        ValueError: The value is not a number, below 0, or not finite.
+    """
+    number = as_number(value)
+    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not real or not 0 <= number < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a number, 0 or above.")
+    return float(number)
+
+
 def as_number(value: Any) -> Any:
     """The number in a tensor or array without dimensions, or in a NumPy number; anything else as it is."""
     return value.item() if isinstance(value, Tensor | np.generic | np.ndarray) and value.ndim == 0 else value

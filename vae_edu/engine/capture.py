@@ -49,7 +49,9 @@ class Captured:
     def _on_capture_stream(self, step: Step, rows: Tensor) -> Tensor:
         """Run the step on the capture stream, so that the memory it keeps belongs to that stream."""
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream), warnings.catch_warnings():
+            # a model that was trained on another stream before; the two wait for each other here
+            warnings.filterwarnings("ignore", "The AccumulateGrad node's stream")
             value = step(rows)
         torch.cuda.current_stream().wait_stream(self.stream)
         return value
@@ -61,7 +63,9 @@ class Captured:
         run does not.
         """
         random, mode = torch.cuda.get_rng_state(), torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("error")
         try:
             with unchecked():
                 return self._on_capture_stream(step, rows)

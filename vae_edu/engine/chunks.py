@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.memory import bytes_for, reuse_freed_memory
@@ -155,6 +154,11 @@ class _Allocations(TorchDispatchMode):
 
     bytes = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether PyTorch imports its compiler, which takes seconds, to keep it from what happens here."""
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         known = {leaf.untyped_storage().data_ptr() for leaf in _tensors((args, kwargs))}
@@ -166,4 +170,10 @@ class _Allocations(TorchDispatchMode):
 
 def _tensors(tree: Any) -> list[Tensor]:
     """The strided tensors in nested lists, tuples and dicts."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor) and leaf.layout == torch.strided]
+    if isinstance(tree, Tensor):
+        return [tree] if tree.layout == torch.strided else []
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, list | tuple):
+        return []
+    return [leaf for part in tree for leaf in _tensors(part)]

@@ -93,8 +93,12 @@ def give_way() -> None:
 
 
 def _state() -> list[Tensor]:
-    """The state of the CPU's generator and of each GPU's."""
-    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, range(torch.cuda.device_count()))]
+    """The state of the CPU's generator and of each GPU's.
+
+    The child of a fork cannot use the GPUs that its parent has used, and `torch.manual_seed` leaves them out.
+    """
+    gpus = 0 if torch.cuda._is_in_bad_fork() else torch.cuda.device_count()
+    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, range(gpus))]
 
 
 def _go_on_from(state: list[Tensor]) -> None:

@@ -14,8 +14,6 @@ from vae_edu.engine.distributed import gather, rank
 from vae_edu.engine.identity import NEEDED, differences
 from vae_edu.engine.plain import plain
 
-LAST_RATE = "lr of the last step"
-
 
 class RunFile:
     """The checkpoint of a run: read once, written after every epoch. In a group, process 0 writes it.
@@ -39,7 +37,7 @@ class RunFile:
         self.seen = checkpoint.checksums(path)  # of the file that this run may replace
 
     def resume(
-        self, history: Any, steps: int, steps_of_an_epoch: int, rate: Callable[[float], float]
+        self, history: Any, steps: int, steps_of_an_epoch: int, moving: Callable[[float], dict[str, Any]]
     ) -> None:
         """Put everything back in the state that `save` wrote. If there is no file, do nothing.
 
@@ -49,7 +47,7 @@ class RunFile:
             history: A dataclass, to be filled.
             steps: How many the run will have in the end.
             steps_of_an_epoch: How many an epoch has.
-            rate: From the epochs done to the learning rate.
+            moving: From the epochs done to what moves during a run, the learning rate and β.
 
         Raises:
             ValueError: For the checkpoint of another run, or of one that had more steps already, and for a
@@ -67,7 +65,7 @@ class RunFile:
             self._check_same(self.settings, before | {"architecture": self._architecture_in(saved)})
             recorded = sections.history(saved, steps_of_an_epoch, before["held out"] != 0)
             done = len(recorded["steps"])
-            self._check_same({LAST_RATE: rate((done - 1) / steps_of_an_epoch)}, before)
+            self._check_same(moving((done - 1) / steps_of_an_epoch), before)
             if done > steps:
                 raise ValueError(
                     f"{self.path} has been trained for longer already: raise epochs, or name another "
@@ -91,14 +89,14 @@ class RunFile:
         if rank() < len(states):
             _set_random_state(self.model, states[rank()])
 
-    def save(self, history: Any, rate: float) -> None:
+    def save(self, history: Any, moving: dict[str, Any]) -> None:
         """Write the state of a run, with the random numbers that come next. Every process must call it.
 
         If another training has written the file meanwhile, it stays, and this run's state goes to a second.
 
         Args:
             history: A dataclass.
-            rate: The learning rate of the last step.
+            moving: What moves during a run, the learning rate and β, at the last step.
 
         Raises:
             ValueError: If the file cannot be written, if it is another training's now, or if something in it
@@ -115,7 +113,7 @@ class RunFile:
         recorded["watched"] = plain(history.watched, "history.watched", problems)
         states = {"optimizer": self.optimizer.state_dict(), "random": random, "history": recorded}
         states |= {"random of other processes": others} if others else {}
-        settings = self.settings | {LAST_RATE: rate}
+        settings = self.settings | moving
         del settings["architecture"]
         self._write({**contents, **states, "settings": settings})
         if problems:

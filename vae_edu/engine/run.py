@@ -1,10 +1,12 @@
 """A training run: what `train.fit` records, shows, saves, resumes and guards around its loop."""
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 import vae_edu
 from vae_edu.engine import rows
-from vae_edu.engine.arguments import as_number, positive_number, whole_number
+from vae_edu.engine.arguments import as_number, not_negative, positive_number, whole_number
 from vae_edu.engine.distributed import add_up, own_seed, rank
 from vae_edu.engine.identity import describe, of_function
 from vae_edu.engine.interrupts import stop_between_steps
@@ -100,6 +102,7 @@ class Run:
         held_out: Any,
         batch_size: int,
         lr: float | Callable[[float], float],
+        beta: float | Callable[[float], float] | None,
         seed: int,
         watch: Callable[[Any, History], None] | None,
         **options: Any,
@@ -114,24 +117,35 @@ class Run:
         self.epochs_in_all = whole_number("epochs", epochs, 1)
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.seed = whole_number("seed", seed, 0)
-        self.loss, self.lr, self.watch = loss, lr, watch
+        self.lr, self.beta, self.watch = lr, beta, watch
         first_rate = self._rate(0.0)
         rows.check(data)
         if held_out is not None:
             rows.check(held_out, "the held-out data")
         check_model(model, loss, watch)
+        if beta is not None:
+            _check_takes_beta(loss)
         check_precision(model, data, held_out)
         reuse_freed_memory()
         self.device = vae_edu.device(self.options.device)
         self.model, self.data = model.to(self.device).train(), rows.to(self.device, data)
         self.held_out = None if held_out is None else rows.to(self.device, held_out)
-        self.take_step = Step(self.model, loss, self.data, eps=self.options.eps, capture=self.options.capture)
+        self.weight = torch.empty((), dtype=torch.float64, device=self.device)  # β; a graph reads it anew
+        first_beta = self._set_beta(0.0)
+        self.named_loss, self.loss = loss, loss if beta is None else partial(loss, beta=self.weight)
+        options_of_step = {"eps": self.options.eps, "capture": self.options.capture}
+        self.take_step = Step(self.model, self.loss, self.data, **options_of_step)
         self.history, self.images = History(self.options.unit), rows.count(data)
         self.steps = math.ceil(self.images / self.batch_size)  # in an epoch
         self.unread: list[Tensor] = []  # losses that may still be on their way from a GPU
         self.file: RunFile | None = None
         if self.options.checkpoint is not None:
-            settings = {"batch_size": self.batch_size, "lr": first_rate, "seed": self.seed}
+            settings = {
+                "batch_size": self.batch_size,
+                "lr": first_rate,
+                "seed": self.seed,
+                "beta": first_beta,
+            }
             settings |= {"eps": self.options.eps} | describe(self.model, loss, self.data, self.held_out)
             self.file = RunFile(self.options.checkpoint, self.model, self.take_step.optimizer, settings)
 
@@ -141,7 +155,7 @@ class Run:
             self.stop = stack.enter_context(stop_between_steps())
             last = self.epochs_in_all * self.steps
             if self.file:
-                self.file.resume(self.history, last, self.steps, self._rate)
+                self.file.resume(self.history, last, self.steps, self._moving)
             self.done = len(self.history.steps)
             self._say_where_it_goes_on(last)
             if self.done < last:
@@ -174,7 +188,11 @@ class Run:
         if self.done == last:
             print(f"{path} has all {epochs} epochs already; nothing was trained.")
         else:
-            loss = "" if of_function(self.loss) else ", with a loss that cannot be compared with the file's"
+            loss = (
+                ""
+                if of_function(self.named_loss)
+                else ", with a loss that cannot be compared with the file's"
+            )
             print(f"Training goes on at epoch {self.done // self.steps + 1} of {epochs} from {path}{loss}.")
 
     def epochs(self) -> Iterator[int]:
@@ -196,6 +214,7 @@ class Run:
     def step(self, batch: Tensor) -> None:
         """Take one step of Adam on the mean loss of these rows (b,) of the data, and record the loss."""
         self.rate = self._rate(self.done / self.steps)
+        self._set_beta(self.done / self.steps)
         self.unread.append(self.take_step(batch, self.rate))
         self.done += 1
         if self.device.type == "cpu":  # reading a loss there costs nothing
@@ -221,12 +240,24 @@ class Run:
         stopped = self._stopped()  # every process must ask
         history.interrupted = stopped and self.done < self.epochs_in_all * self.steps
         if self.file:
-            self.file.save(history, self.rate)
+            self.file.save(history, self._moving((self.done - 1) / self.steps))
 
     def _rate(self, epoch: float) -> float:
         """lr after so many epochs, which must be a number above 0."""
         lr = self.lr(epoch) if callable(self.lr) else self.lr
         return positive_number("lr", lr, "1e-3")
+
+    def _set_beta(self, epoch: float) -> float | str:
+        """β after so many epochs, which the loss now reads; words if `fit` was given none."""
+        if self.beta is None:
+            return "that of the loss"
+        beta = not_negative("beta", self.beta(epoch) if callable(self.beta) else self.beta)
+        self.weight.fill_(beta)
+        return beta
+
+    def _moving(self, epoch: float) -> dict[str, Any]:
+        """What may move during a run, at this moment of it: compared on resuming."""
+        return {"lr of the last step": self._rate(epoch), "beta of the last step": self._set_beta(epoch)}
 
     def _stopped(self) -> bool:
         """Whether Ctrl-C was pressed, in any process."""
@@ -265,3 +296,13 @@ class Run:
                 f"(epoch {(self.done - 1) // self.steps}): "
                 "lower lr, or look for a square root, a log or a division at 0 in the loss."
             )
+
+
+def _check_takes_beta(loss: Loss) -> None:
+    """Raise ValueError if the loss has no argument for β."""
+    try:
+        parameters = inspect.signature(loss).parameters
+    except (TypeError, ValueError):  # not written in Python
+        return
+    if "beta" not in parameters and not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
+        raise ValueError("the loss has no argument beta: give one that takes it, such as negative_elbo.")

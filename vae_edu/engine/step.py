@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import unwrap
 from typing import Any
 
@@ -24,7 +24,7 @@ from vae_edu.engine.distributed import (
     world_size,
 )
 from vae_edu.engine.randomness import random_stream
-from vae_edu.engine.sync_checks import checking
+from vae_edu.engine.sync_checks import checked_together, checking
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -65,7 +65,7 @@ class Step:
 
     def __call__(self, rows: Tensor, lr: float) -> Tensor:
         if isinstance(self.lr, Tensor):
-            self.lr.fill_(lr)
+            self.lr.fill_(min(lr, torch.finfo(self.lr.dtype).max))
         else:
             self.optimizer.param_groups[0]["lr"] = lr
         return self.captured(self._descend, rows) if self.captured else self._descend(rows)
@@ -122,7 +122,8 @@ def evaluate(model: nn.Module, loss: Loss, data: Any, batch_size: int | None = N
     where = device() if weight is None else weight.device
     data, images = data_rows.to(where, data), data_rows.count(data)
     total = torch.zeros((), dtype=torch.float64, device=where)
-    with random_stream(own_seed(seed)), evaluation_mode(model):
+    together = nullcontext() if where.type == "cpu" else checked_together()
+    with random_stream(own_seed(seed)), evaluation_mode(model), together:
         for rows in torch.arange(images, device=where).split(batch_size or data_rows.at_a_time(data, where)):
             total += _sum_of_share(loss, model, data, rows)
     return add_up(total.item()) / images

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
 from torch import Tensor
 
 _checking: ContextVar[bool] = ContextVar("checking", default=True)
+_found: ContextVar[list[tuple[Tensor, Exception]] | None] = ContextVar("found", default=None)
 
 
 def checking() -> bool:
@@ -24,6 +26,25 @@ def unchecked() -> Iterator[None]:
         _checking.reset(token)
 
 
+@contextmanager
+def checked_together() -> Iterator[None]:
+    """Read the values of all checks inside at the end, so that a GPU is waited for once.
+
+    Raises:
+        Exception: That of the first check that fails, unless another error ended what is inside.
+    """
+    found: list[tuple[Tensor, Exception]] = []
+    token = _found.set(found)
+    try:
+        yield
+    finally:
+        _found.reset(token)
+    if found:
+        for right, (_, error) in zip(torch.stack([value for value, _ in found]).tolist(), found, strict=True):
+            if not right:
+                raise error
+
+
 def check_pixels(right: Callable[[], Tensor], message: str) -> None:
     """Check every pixel, unless the switch is off.
 
@@ -34,5 +55,16 @@ def check_pixels(right: Callable[[], Tensor], message: str) -> None:
     Raises:
         ValueError: With the message, if any pixel is wrong.
     """
-    if checking() and not right().all():
-        raise ValueError(message)
+    check(right, ValueError(message))
+
+
+def check(right: Callable[[], Tensor], error: Exception) -> None:
+    """Raise the error if a value of right() is false, now or with the others of `checked_together`."""
+    if not checking():
+        return
+    value, found = right(), _found.get()
+    value = value.all() if value.dim() else value
+    if found is not None:
+        found.append((value, error))
+    elif not value:
+        raise error

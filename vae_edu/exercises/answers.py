@@ -19,7 +19,7 @@ class Answer:
 
     Attributes:
         parts: The tensors that it returned, moved to the CPU. Empty if there was a problem.
-        devices: The device that each part was on.
+        devices: The device that each part was on: "any" for a float, "none" for what is no tensor.
         problem: What went wrong, and a detail: ("unwritten", ""), ("raised", the error),
             ("changed", the argument's name), ("nothing", "") or ("type", what it returned instead).
         gradients: The gradient of the answer's weighted sum by argument; None if no gradient passes.

@@ -75,6 +75,8 @@ def _renamed(
 def tensors(result: Any) -> tuple[list[Tensor], list[str], str]:
     """The parts of a result as ordinary tensors, the device of each, and its container if it is unusual.
 
+    A float is right on any device, and what is no tensor, such as a NumPy array, is on none.
+
     Raises:
         NotATensor: A part is something else.
     """
@@ -89,8 +91,13 @@ def tensors(result: Any) -> tuple[list[Tensor], list[str], str]:
     else:
         parts = list(result) if isinstance(result, tuple) else [result]
     found = [_plain(part) for part in parts]
-    devices = ["any" if isinstance(part, float) else tensor.device.type for part, tensor in zip(parts, found)]
-    return found, devices, form
+    return found, [_device(part) for part in parts], form
+
+
+def _device(part: Any) -> str:
+    if isinstance(part, Tensor):
+        return part.device.type
+    return "any" if isinstance(part, float) else "none"
 
 
 def _form(result: Any) -> str:

@@ -36,10 +36,9 @@ class Right:
 
 def doubled(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments in float64, on the CPU."""
-    floats = {
-        k: v.double().cpu() for k, v in arguments.items() if isinstance(v, Tensor) and v.is_floating_point()
-    }
-    return {key: floats.get(key, value) for key, value in arguments.items()}
+    tensors = {key: value.cpu() for key, value in arguments.items() if isinstance(value, Tensor)}
+    floats = {key: value.double() for key, value in tensors.items() if value.is_floating_point()}
+    return arguments | tensors | floats
 
 
 def right_answer(

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from vae_edu import monitor
 from vae_edu.exercises.exercise import Exercise, bce
 from vae_edu.gaussian import kl_to_standard_normal as kl
 from vae_edu.reparameterization import reparameterize
@@ -22,21 +21,61 @@ def decoded(mu: Tensor, logvar: Tensor, eps: Tensor, W: Tensor, b: Tensor) -> Te
     return reparameterize(mu, logvar, eps) @ W.T + b
 
 
-def kls(mu: Tensor, logvar: Tensor) -> Tensor:
-    """The KL divergence of every latent dimension of every image, (B, d)."""
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
-
-
 def ink(B: int, D: int) -> Tensor:
     """Random images of 0s and 1s, (B, D), each with both of them."""
     x = torch.rand(B, D).round()
     return torch.cat([1 - x[:, 1:2], x[:, 1:]], dim=1)
 
 
-def used(B: int, d: int) -> dict[str, Tensor]:
-    """The means and log variances of B codes, from a dimension that is hardly used to one that is used much."""
-    use = torch.linspace(0.2, 1.2, d)
-    return {"mu": use * (torch.randn(B, d) + 0.5), "logvar": use * torch.randn(B, d)}
+def reports(B: int) -> dict[str, Tensor]:
+    """What B trained models report, each in one of four ways: sound, or with a mistake, as in `verdict`."""
+    kind = (torch.arange(B) + torch.randint(4, ())) % 4
+    low, high = torch.tensor([[-120, -60], [-60, -30], [-210, -150], [-120, -60]])[kind].T
+    reconstruction = low + (high - low) * torch.rand(B)
+    low, high = torch.tensor([[5.0, 30], [65, 110], [0, 0.02], [15, 30]])[kind].T
+    kl = low + (high - low) * torch.rand(B)
+    log_p_x = reconstruction - kl + 0.5 + 6 * torch.rand(B)
+    return {"reconstruction": reconstruction, "kl": torch.where(kind == 3, kl / 20, kl), "log_p_x": log_p_x}
+
+
+def verdict(
+    reconstruction: Tensor,
+    kl: Tensor,
+    log_p_x: Tensor,
+    *,
+    cheap: int = 1,
+    collapsed: int = 2,
+    no_bound: int = 3,
+    nothing: float = 0.3,
+    slack: float = 0.0,
+) -> Tensor:
+    """Which mistake each report shows, (B,): 0 none, 1 cheap codes, 2 a collapse, 3 a bound that is none.
+
+    Args:
+        reconstruction: Term 1 of the bound, (B,), in nats.
+        kl: Term 2.
+        log_p_x: The log-likelihood that term 1 minus term 2 must not exceed.
+        cheap: The verdict on a KL that is larger than the error of the reconstruction.
+        collapsed: The verdict on a KL below `nothing`.
+        no_bound: The verdict on a bound above log p(x) by more than `slack`.
+        nothing: Nats.
+        slack: Nats.
+    """
+    found = torch.where(kl > -reconstruction, cheap, 0)
+    found = torch.where(kl < nothing, collapsed, found)
+    return torch.where(reconstruction - kl > log_p_x + slack, no_bound, found)
+
+
+def law(eigenvalues: Tensor, variance: float) -> Tensor:
+    """The KL divergence of every dimension of the best linear VAE, ½ log(λ/σ²) or 0: (n,), in nats."""
+    return 0.5 * (eigenvalues / variance).log().clamp(min=0)
+
+
+def spectrum(n: int) -> dict[str, Tensor | float]:
+    """Eigenvalues, the largest first, some of them above the variance σ² and some below."""
+    variance = float(0.3 + 2 * torch.rand(()))
+    around = torch.linspace(2, -1.5, n) + 0.2 * torch.rand(n)
+    return {"eigenvalues": variance * around.exp(), "variance": variance}
 
 
 def color(B: int, D: int) -> Tensor:
@@ -61,7 +100,7 @@ EXERCISES = {
         },
         [
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(mu @ W.T + b, x).sum(1),
-             "step 1 is missing: it decodes μ, not a code drawn from q"),
+             "the draw is missing: it decodes μ, not a code drawn from q"),
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(eps @ W.T + b, x).sum(1),
              "it decodes ε itself; the code is z = μ + σ ε"),
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce((mu + logvar * eps) @ W.T + b, x).sum(1),
@@ -105,7 +144,7 @@ EXERCISES = {
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + squares(decoded(mu, logvar, eps, W, b), x).sum(1),
              "term 1 is a squared error of the logits; a logit is no pixel, and the log-likelihood is a Bernoulli's"),
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(decoded(mu, logvar, eps, W, b).sigmoid(), x).sum(1),
-             "the formula of step 3 takes logits, and gets probabilities: the sigmoid is in it already"),
+             "the formula of term 1 takes logits, and gets probabilities: the sigmoid is in it already"),
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(decoded(mu, logvar, eps, W, b), 1 - x).sum(1),
              "0 and 1 are swapped in term 1: a large logit is ink"),
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) - (x * torch.log_softmax(decoded(mu, logvar, eps, W, b), 1)).sum(1),
@@ -127,9 +166,9 @@ EXERCISES = {
             (lambda x, mu, logvar, eps, W, b: kl(mu, logvar) + bce(decoded(mu, logvar, eps, W, b).relu(), x).sum(1),
              "the logits pass through a ReLU; they may be negative"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * reparameterize(mu, logvar, eps).square().sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
-             "term 2 is −log p(z) of the one code; step 4 is the KL divergence, which has a formula in μ and σ"),
+             "term 2 is −log p(z) of the one code; the KL divergence has a formula in μ and σ"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * (reparameterize(mu, logvar, eps).square() - eps.square() - logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
-             "term 2 is estimated from the one code, log q(z|x) − log p(z); step 4 has its exact value"),
+             "term 2 is estimated from the one code, log q(z|x) − log p(z); its exact value is a formula in μ and σ"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * (mu.square() + sigma(logvar) - 1 - logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
              "term 2 has σ in it; the variance is σ²"),
             (lambda x, mu, logvar, eps, W, b: 0.5 * (mu.square() + logvar.exp() - 1 + logvar).sum(1) + bce(decoded(mu, logvar, eps, W, b), x).sum(1),
@@ -156,170 +195,81 @@ EXERCISES = {
             "d, the number of latent dimensions": mu.shape[1],
         },
     ),
-    "bits_per_dim": Exercise(
-        monitor.bits_per_dimension,
-        "log_p_x is (B,), in nats, dimensions is the number of pixels; the answer is (B,)",
-        lambda B, D, d: {
-            "log_p_x": (-150 * torch.rand(B) - 30) * torch.where(torch.arange(B) == 1, -1, 1),
-            "dimensions": D * (D + 3) + int(torch.randint(3, ())),
-        },
+    "which_mistake": Exercise(
+        verdict,
+        "reconstruction, kl and log_p_x are (B,), in nats per image; the answer is (B,), of 0, 1, 2 and 3",
+        lambda B, D, d: reports(B),
         [
-            (lambda log_p_x, dimensions: log_p_x / (dimensions * math.log(2)),
-             "the sign is flipped: a code has a positive length"),
-            (lambda log_p_x, dimensions: -log_p_x / math.log(2),
-             "these are bits an image; divide by the number of pixels"),
-            (lambda log_p_x, dimensions: -log_p_x / dimensions,
-             "these are nats; divide by log 2 for bits"),
-            (lambda log_p_x, dimensions: log_p_x / dimensions,
-             "these are nats, and with the wrong sign"),
-            (lambda log_p_x, dimensions: -log_p_x,
-             "this is −log p(x) as it was; change the unit, and share it among the pixels"),
-            (lambda log_p_x, dimensions: -log_p_x * math.log(2) / dimensions,
-             "it multiplies by log 2; a nat is 1 / log 2 = 1.44 bits"),
-            (lambda log_p_x, dimensions: -log_p_x / dimensions / 2,
-             "it divides by 2; divide by log 2"),
-            (lambda log_p_x, dimensions: -log_p_x.log2() / dimensions,
-             "log_p_x is a logarithm already: change its base, take no second one"),
-            (lambda log_p_x, dimensions: (-log_p_x / dimensions).log2(),
-             "it takes a second logarithm of the nats per pixel; change the base of the first one instead"),
-            (lambda log_p_x, dimensions: -log_p_x.exp().log2() / dimensions,
-             "exp of −100 nats underflows in float32, and that of larger ones in any format: change the base of the logarithm that you have"),
-            (lambda log_p_x, dimensions: log_p_x.exp() / (dimensions * math.log(2)),
-             "it takes the likelihood p(x) itself; the length of a code is a logarithm"),
-            (lambda log_p_x, dimensions: (-log_p_x / dimensions).exp(),
-             "this is a perplexity, e to the nats or 2 to the bits per pixel; give the bits themselves"),
-            (lambda log_p_x, dimensions: 2 ** (-log_p_x / dimensions),
-             "it takes a power of 2; divide by log 2 instead"),
-            (lambda log_p_x, dimensions: (-log_p_x).log2() / dimensions,
-             "log_p_x is a logarithm already; divide by log 2 to change its base"),
-            (lambda log_p_x, dimensions: -log_p_x.mean() / (dimensions * math.log(2)),
-             "it averages over the images; keep one value each"),
-            (lambda log_p_x, dimensions: -log_p_x.sum() / (dimensions * math.log(2)),
-             "it adds up the images; keep one value each"),
-            (lambda log_p_x, dimensions: -log_p_x.mean() / (dimensions * math.log(2)) + 0 * log_p_x,
-             "every image gets the mean of all; keep each one's own"),
-            (lambda log_p_x, dimensions: log_p_x.abs() / (dimensions * math.log(2)),
-             "it takes the absolute value; a density may be above 1, and then the length is negative"),
-            (lambda log_p_x, dimensions: (-log_p_x).clamp(min=0) / (dimensions * math.log(2)),
-             "it cuts off at 0; a density may be above 1, and then the length is negative"),
-            (lambda log_p_x, dimensions: -log_p_x / (dimensions * math.log(10)),
-             "this is base 10; divide by log 2"),
-            (lambda log_p_x, dimensions: -log_p_x / (dimensions * math.log10(2)),
-             "log10 for log: from nats to bits it is the natural logarithm of 2"),
-            (lambda log_p_x, dimensions: -log_p_x / (math.sqrt(dimensions) * math.log(2)),
-             "it divides by the side of the image; divide by all its pixels"),
-            (lambda log_p_x, dimensions: -log_p_x / ((dimensions - 1) * math.log(2)),
-             "it divides by one pixel less than there are"),
-            (lambda log_p_x, dimensions: -log_p_x / (dimensions**2 * math.log(2)),
-             "it divides by the square of the number of pixels"),
-            (lambda log_p_x, dimensions: -log_p_x / (dimensions + math.log(2)),
-             "log 2 is added to the number of pixels; divide by both"),
-            (lambda log_p_x, dimensions: -log_p_x / dimensions + math.log(2),
-             "log 2 is added; another base is a factor"),
-            (lambda log_p_x, dimensions: -log_p_x * dimensions / math.log(2),
-             "it multiplies by the number of pixels; divide by it"),
-            (lambda log_p_x, dimensions: -log_p_x / math.log2(dimensions),
-             "it divides by the logarithm of the number of pixels; that number itself is asked for, and the 2 is for the unit"),
-            (lambda log_p_x, dimensions: -log_p_x / (len(log_p_x) * math.log(2)),
-             "it divides by the number of images; divide by the number of pixels"),
-            (lambda log_p_x, dimensions: -log_p_x / dimensions - math.log(2),
-             "it subtracts log 2; another base is a factor"),
-            (lambda log_p_x, dimensions: (-log_p_x / math.log(2)).ceil() / dimensions,
-             "it rounds up to whole bits; keep the fractions"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x, no_bound=0),
+             "a bound above log p(x) passes as sound; no bound can lie there"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x, collapsed=0),
+             "a KL of zero passes as sound; then q is the prior for every image, and the code says nothing"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x, cheap=0),
+             "a code that costs more nats than the reconstruction lacks passes as sound"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x, cheap=2, collapsed=1),
+             "1 and 2 are swapped: a cheap code has a large KL, a dear one has none"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x) + 1,
+             "it counts from 1; a sound model is 0"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction, kl, log_p_x, slack=-1e9),
+             "every model is called impossible: a bound below log p(x) is as it should be"),
+            (lambda reconstruction, kl, log_p_x: torch.where(reconstruction > log_p_x, 3, verdict(reconstruction, kl, log_p_x)),
+             "a sound term 1 lies above log p(x), too, and this calls it impossible; the bound is term 1 minus the KL"),
+            (lambda reconstruction, kl, log_p_x: torch.where(kl < 3, 2, verdict(reconstruction, kl, log_p_x)),
+             "a nat of KL is called a collapse; a collapsed code has none, and this bound lies above log p(x)"),
+            (lambda reconstruction, kl, log_p_x: torch.where(reconstruction - kl > log_p_x, 1, verdict(reconstruction, kl, log_p_x)),
+             "a bound above log p(x) is called a cheap code; that one has a large KL, and its bound is one"),
+            (lambda reconstruction, kl, log_p_x: torch.where(reconstruction > -50, 1, 0) + 0 * verdict(reconstruction, kl, log_p_x),
+             "it looks at the reconstruction alone; look at what it cost, too"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction.mean(), kl.mean(), log_p_x.mean()),
+             "it gives one verdict for all models; each row has its own"),
+            (lambda reconstruction, kl, log_p_x: verdict(reconstruction.mean(), kl.mean(), log_p_x.mean()).expand(len(kl)),
+             "all models get the verdict on their mean; each row has its own"),
         ],
-        extreme=lambda log_p_x, dimensions: {"log_p_x": 1000 * log_p_x},
-        sizes=lambda log_p_x, dimensions: {
-            "B, the number of images": len(log_p_x), "the number of pixels": dimensions,
-        },
     ),
-    "kl_per_dimension": Exercise(
-        lambda mu, logvar: kls(mu, logvar).mean(0),
-        "mu and logvar are (B, d); the answer is (d,)",
-        lambda B, D, d: used(B, d),
+    "collapse_law": Exercise(
+        law,
+        "eigenvalues is (n,), variance is a number, σ²; the answer is (n,), in nats",
+        lambda B, D, d: spectrum(D),
         [
-            (lambda mu, logvar: kl(mu, logvar),
-             "it sums over the latents: this is one KL an image; average over the images instead"),
-            (lambda mu, logvar: kls(mu, logvar).sum(0),
-             "it sums over the images; average over them"),
-            (lambda mu, logvar: 2 * kls(mu, logvar).mean(0),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues / variance).log(),
+             "below σ² it goes on and becomes negative; there the column of W is 0, and so is the KL"),
+            (lambda eigenvalues, variance: 2 * law(eigenvalues, variance),
              "the factor ½ is missing"),
-            (lambda mu, logvar: (0.5 * mu.square() + logvar.exp() - 1 - logvar).mean(0),
-             "the ½ is on μ² alone; it halves everything"),
-            (lambda mu, logvar: (mu.square() + 0.5 * (logvar.exp() - 1 - logvar)).mean(0),
-             "the ½ is missing on μ²; it halves everything"),
-            (lambda mu, logvar: -kls(mu, logvar).mean(0),
+            (lambda eigenvalues, variance: 0.5 * (variance / eigenvalues).log().clamp(min=0),
+             "λ and σ² are swapped: the strong directions say something, the weak ones nothing"),
+            (lambda eigenvalues, variance: -law(eigenvalues, variance),
              "the sign is flipped; a divergence is never negative"),
-            (lambda mu, logvar: kls(mu, logvar),
-             "it keeps a value for every image; average over the images"),
-            (lambda mu, logvar: kl(mu, logvar).mean(),
-             "this is the whole KL; keep one value a dimension, (d,)"),
-            (lambda mu, logvar: kls(mu, logvar).mean(),
-             "this is one mean over images and dimensions; keep one value a dimension"),
-            (lambda mu, logvar: kls(mu, logvar).mean(1),
-             "it averages over the dimensions; average over the images, dimension 0"),
-            (lambda mu, logvar: kls(mu.mean(0), logvar.mean(0)),
-             "it averages μ and log σ² first: the mean of the KL is not the KL of the mean"),
-            (lambda mu, logvar: kls(mu.mean(0), logvar.exp().mean(0).log()),
-             "it averages μ and σ² first; write the divergence of every image, then average"),
-            (lambda mu, logvar: 0.5 * (mu.mean(0).square() + (logvar.exp() - 1 - logvar).mean(0)),
-             "it averages μ before the square; square first"),
-            (lambda mu, logvar: kls(mu, logvar).median(0).values,
-             "it takes the median over the images; average"),
-            (lambda mu, logvar: kls(mu, logvar).amax(0),
-             "it takes the largest of the images; average"),
-            (lambda mu, logvar: kls(mu, logvar).std(0, correction=min(1, len(mu) - 1)),
-             "this is the spread over the images; average"),
-            (lambda mu, logvar: kls(mu, logvar)[0],
-             "it looks at the first image alone; average over all"),
-            (lambda mu, logvar: kls(mu, logvar).sum(0) / mu.shape[1],
-             "it divides by the number of dimensions; divide by that of the images"),
-            (lambda mu, logvar: kls(mu, logvar).sum(0) / (len(mu) - 1),
-             "it divides by B − 1; a mean divides by B"),
-            (lambda mu, logvar: kls(mu, logvar).mean(0) + 0.5,
-             "the −1 is missing"),
-            (lambda mu, logvar: kls(mu, logvar).mean(0) + 1,
-             "the 1 has the wrong sign"),
-            (lambda mu, logvar: kls(mu, logvar).mean(0) + 0.5 - 0.5 / len(mu),
-             "the 1 counts once in the sum over the images; it belongs to every one of them"),
-            (lambda mu, logvar: kls(mu, 2 * logvar).mean(0),
-             "log σ² is taken for log σ"),
-            (lambda mu, logvar: kls(mu, logvar.square().log()).mean(0),
-             "log σ² is taken for σ itself; σ² is exp(log σ²)"),
-            (lambda mu, logvar: 0.5 * (mu.square() + logvar - 1 - logvar.log()).mean(0),
-             "log σ² is taken for σ²; the variance is its exponential"),
-            (lambda mu, logvar: 0.5 * (mu.square() + sigma(logvar) - 1 - logvar).mean(0),
-             "σ stands where the variance σ² should"),
-            (lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - 1 - 0.5 * logvar).mean(0),
-             "log σ is subtracted; subtract log σ²"),
-            (lambda mu, logvar: 0.5 * (mu.square() + (-logvar).exp() - 1 - logvar).mean(0),
-             "σ² has the wrong sign in its exponent: this is the precision 1/σ²"),
-            (lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - 1 + logvar).mean(0),
-             "log σ² has the wrong sign"),
-            (lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - 1).mean(0),
-             "log σ² is missing; the exponential alone is there"),
-            (lambda mu, logvar: 0.5 * (mu.square() - 1 - logvar).mean(0),
-             "the variance σ² is missing; its logarithm alone is there"),
-            (lambda mu, logvar: 0.5 * (logvar.exp() - 1 - logvar).mean(0),
-             "μ² is missing"),
-            (lambda mu, logvar: 0.5 * (mu + logvar.exp() - 1 - logvar).mean(0),
-             "μ is not squared"),
-            (lambda mu, logvar: 0.5 * (mu.abs() + logvar.exp() - 1 - logvar).mean(0),
-             "it takes the absolute value of μ; take its square"),
-            (lambda mu, logvar: kls(mu - mu.mean(0), logvar).mean(0),
-             "it takes the variance of μ over the images; a mean away from 0 costs, too"),
-            (lambda mu, logvar: 0.5 * ((mu.square() + 1) / logvar.exp() - 1 + logvar).mean(0),
-             "this is the divergence the other way round, of the prior from q"),
-            (lambda mu, logvar: kls(mu, logvar).mean(0) / math.log(2),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues / variance).log().abs(),
+             "it takes the absolute value; a direction weaker than the noise says nothing"),
+            (lambda eigenvalues, variance: 0.5 * (1 + eigenvalues / variance).log(),
+             "it takes λ for w²; the eigenvalue holds the noise, too: λ = w² + σ²"),
+            (lambda eigenvalues, variance: 0.5 * (1 - variance / eigenvalues).clamp(min=0),
+             "this is the mean of μ² alone, halved; the variance of q is not 1, and its terms count"),
+            (lambda eigenvalues, variance: 0.5 * (variance / eigenvalues - 1 + (eigenvalues / variance).log()) * (eigenvalues > variance),
+             "the mean of μ² is missing: the codes of the images differ, and that costs"),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues / variance - 1).clamp(min=0),
+             "it is λ/σ² − 1 where a logarithm belongs"),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues / variance**0.5).log().clamp(min=0),
+             "it divides by σ; variance is σ² already, so take no root of it"),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues / variance**2).log().clamp(min=0),
+             "it divides by σ⁴; variance is σ² already, so do not square it"),
+            (lambda eigenvalues, variance: 0.5 * eigenvalues.log().clamp(min=0),
+             "σ² is not used: it compares λ with 1, the variance of the prior, not with that of the noise"),
+            (lambda eigenvalues, variance: law(eigenvalues, variance).sum(),
+             "this is the KL of the whole code; keep one value per dimension"),
+            (lambda eigenvalues, variance: law(eigenvalues, variance).mean(),
+             "this is a mean over the dimensions; keep one value for each"),
+            (lambda eigenvalues, variance: law(eigenvalues, variance) / math.log(2),
              "these are bits; this lesson counts in nats"),
+            (lambda eigenvalues, variance: (eigenvalues > variance).float(),
+             "it says whether a dimension lives; say how many nats it costs"),
+            (lambda eigenvalues, variance: 0.5 * (eigenvalues - variance).clamp(min=0),
+             "this is w², halved; the divergence is a logarithm"),
         ],
-        extreme=lambda mu, logvar: {"mu": 20 * mu, "logvar": 8 * logvar},
-        terms=lambda mu, logvar: {
-            "the term with μ²": 0.5 * mu.square().mean(0), "the term with σ²": 0.5 * logvar.exp().mean(0),
-            "the term with 1": torch.full_like(mu[0], -0.5), "the term with log σ²": -0.5 * logvar.mean(0),
+        extreme=lambda eigenvalues, variance: {
+            "eigenvalues": torch.cat([1e4 * eigenvalues[:-1], 0 * eigenvalues[-1:]])
         },
-        sizes=lambda mu, logvar: {
-            "B, the number of images": len(mu), "d, the number of latent dimensions": mu.shape[1],
-        },
+        sizes=lambda eigenvalues, variance: {"the number of dimensions": len(eigenvalues)},
     ),
     "best_sigma": Exercise(
         lambda x_hat, x: squares(x_hat, x).mean().sqrt(),

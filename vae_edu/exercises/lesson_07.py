@@ -9,30 +9,10 @@ from torch.nn.functional import cosine_similarity, normalize
 from vae_edu.exercises.exercise import Exercise
 
 
-def put(z: Tensor, where: Tensor, value: Tensor | float) -> Tensor:
-    """z (B, d) with the value in all columns, or in all entries, of which ``where`` is true."""
-    return torch.where(where, torch.as_tensor(value).to(z), z)
-
-
-def column(z: Tensor, dim: int) -> Tensor:
-    """Which column of z (B, d) has the number dim, (d,)."""
-    return torch.arange(z.shape[1], device=z.device) == dim % z.shape[1]
-
-
-def row(z: Tensor, number: int) -> Tensor:
-    """Which row of z (B, d) has this number, (B, 1)."""
-    return torch.arange(len(z), device=z.device)[:, None] == number
-
-
 def signed(low: float, high: float) -> float:
     """A random number with two decimals, from low to high or from −high to −low."""
     size = low + (high - low) * torch.rand(()).item()
     return round(size if torch.rand(()) < 0.5 else -size, 2)
-
-
-def inner(d: int) -> int:
-    """A random dimension of d, neither the first nor the last if there are others, and beyond 1 if d is large."""
-    return d // 2 + int(torch.randint(d // 3, ())) if d > 2 else int(torch.randint(2, ()))
 
 
 def _apart(B: int, d: int) -> tuple[Tensor, Tensor]:
@@ -94,6 +74,40 @@ def total(values: Tensor) -> Tensor:
     return centered(values).square().sum(0)
 
 
+def cosine_of(z: Tensor, factor: Tensor, known: Tensor) -> Tensor:
+    """The cosine of the directions from the images known and from all: the answer to "agreement"."""
+    return cosine_similarity(products(z[known], factor[known]), products(z, factor), dim=0)
+
+
+def labeled(B: int, D: int, d: int) -> dict[str, Tensor]:
+    """Codes (N, d) that move a little with a factor (N,), and the numbers (M,) of images with a label.
+
+    In some batches the few are so unlucky that their direction points the wrong way.
+    """
+    while True:
+        factor = 2 * torch.rand(4 * B + 3) + 1
+        z = 0.3 * factor[:, None] * torch.randn(d) + torch.randn(len(factor), d) + torch.randn(d)
+        known = torch.randperm(len(factor))[: B + 3]
+        if (cosine_of(z, factor, known) < -0.1) == (B % 5 == 3):
+            return {"z": z, "factor": factor, "known": known}
+
+
+def others(z: Tensor, factor: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """The codes and factors of the images that are not among known."""
+    left = torch.ones(len(z), dtype=torch.bool, device=z.device).index_fill(0, known, False)
+    return z[left], factor[left]
+
+
+def slope(z: Tensor, factor: Tensor) -> Tensor:
+    """The direction of a factor, (d,)."""
+    return products(z, factor) / total(factor)
+
+
+def halves(z: Tensor, factor: Tensor) -> Tensor:
+    """The mean code above the mean of the factor less that below, (d,)."""
+    return z[factor > factor.mean()].mean(0) - z[factor <= factor.mean()].mean(0)
+
+
 def ranked(information: Tensor) -> Tensor:
     """The values of each row, the largest first."""
     return information.sort(1, descending=True).values
@@ -106,85 +120,6 @@ def gap(information: Tensor) -> Tensor:
 
 # fmt: off
 EXERCISES = {
-    "edit_code": Exercise(
-        lambda z, dim, value: torch.cat(
-            [z[:, :dim], torch.full_like(z[:, :1], value), z[:, dim + 1 :]], dim=1
-        ),
-        "z is (B, d), dim counts from 0, value is a number; the answer is (B, d)",
-        lambda B, D, d: {"z": torch.randn(B, d), "dim": inner(d), "value": signed(1.5, 3)},
-        [
-            (lambda z, dim, value: torch.full_like(z, value),
-             "it sets every dimension; the others stay as they are"),
-            (lambda z, dim, value: z + value,
-             "it moves every dimension; set one"),
-            (lambda z, dim, value: z * value,
-             "it multiplies every dimension; set one"),
-            (lambda z, dim, value: put(z, column(z, dim), z + value),
-             "it adds the value; set the dimension to it"),
-            (lambda z, dim, value: put(z, column(z, dim), z - value),
-             "it subtracts the value; set the dimension to it"),
-            (lambda z, dim, value: put(z, column(z, dim), value * z),
-             "it multiplies; set the dimension to the value"),
-            (lambda z, dim, value: put(z, column(z, dim), value * z.std(0, correction=0)),
-             "it sets the dimension to so many standard deviations; set it to the value itself"),
-            (lambda z, dim, value: put(z, column(z, dim), -value),
-             "the value has the wrong sign"),
-            (lambda z, dim, value: put(z, column(z, dim), abs(value)),
-             "the value has lost its sign"),
-            (lambda z, dim, value: put(z, column(z, dim), int(value)),
-             "the value is cut to a whole number"),
-            (lambda z, dim, value: put(z, column(z, dim), dim),
-             "it sets the dimension to its number; set it to the value"),
-            (lambda z, dim, value: put(z, column(z, dim), 0.0),
-             "it sets the dimension to 0; set it to the value"),
-            (lambda z, dim, value: put(z, column(z, dim), z.mean(0)),
-             "it sets the dimension to its mean; set it to the value"),
-            (lambda z, dim, value: put(z, column(z, dim), (z + value) / 2),
-             "it goes half the way to the value; set the dimension to it"),
-            (lambda z, dim, value: put(z, column(z, dim - 1), value),
-             "it counts dimensions from 1; the first is 0"),
-            (lambda z, dim, value: put(z, column(z, dim + 1), value),
-             "it sets the next dimension; the first is 0"),
-            (lambda z, dim, value: put(z, column(z, -1 - dim), value),
-             "it counts dimensions from the end; the first is 0"),
-            (lambda z, dim, value: put(z, column(z, 0), value),
-             "it always sets the first dimension; dim says which one"),
-            (lambda z, dim, value: put(z, column(z, 1), value),
-             "it always sets dimension 1; dim says which one"),
-            (lambda z, dim, value: put(z, column(z, -1), value),
-             "it always sets the last dimension; dim says which one"),
-            (lambda z, dim, value: torch.where(column(z, dim), z, value),
-             "it keeps the one dimension and sets all others"),
-            (lambda z, dim, value: put(z, torch.arange(z.shape[1]) >= dim, value),
-             "it sets this dimension and all that follow; set one"),
-            (lambda z, dim, value: put(z, torch.arange(z.shape[1]) <= dim, value),
-             "it sets all dimensions up to this one; set one"),
-            (lambda z, dim, value: put(z, torch.arange(z.shape[1]) < dim, value),
-             "it sets all dimensions before this one; set one, and this one"),
-            (lambda z, dim, value: put(z, row(z, dim), value),
-             "it sets a row, one image; set a column, one dimension"),
-            (lambda z, dim, value: put(z, row(z, 0) & column(z, dim), value),
-             "it edits the first image alone; set the dimension of all of them"),
-            (lambda z, dim, value: put(z[:1].expand_as(z), column(z, dim), value),
-             "all images get the first one's code; keep each its own"),
-            (lambda z, dim, value: torch.where(column(z, dim), value, 0.0) + 0 * z,
-             "the other dimensions are 0; they stay as they are"),
-            (lambda z, dim, value: z * 1,
-             "nothing has changed; set the dimension in a copy and return that"),
-            (lambda z, dim, value: z[:, dim] * 0 + value,
-             "only the new dimension comes back; return the whole code"),
-            (lambda z, dim, value: z[:, ~column(z, dim)],
-             "the dimension is gone; set it to the value"),
-            (lambda z, dim, value: torch.cat([z[:, :dim], torch.full_like(z[:, :1], value), z[:, dim:]], 1),
-             "the value is put in between, and there is one dimension more; replace the old one"),
-        ],
-        extreme=[
-            lambda z, dim, value: {"value": -1e6},
-            lambda z, dim, value: {"dim": 0, "value": 0.0},
-            lambda z, dim, value: {"dim": z.shape[1] - 1},
-        ],
-        sizes=lambda z, dim, value: {"B, the number of images": len(z), "d, the number of dimensions": z.shape[1]},
-    ),
     "spherical_interpolation": Exercise(
         lambda a, b, t: torch.stack(
             [
@@ -413,6 +348,80 @@ EXERCISES = {
             lambda z, factor: {"factor": 0.01 * factor},
         ],
         sizes=lambda z, factor: {"N, the number of images": len(z), "d, the number of dimensions": z.shape[1]},
+    ),
+    "agreement": Exercise(
+        cosine_of,
+        "z is (N, d), factor is (N,), known holds the numbers of M images, (M,); the answer is one number, a tensor of shape ()",
+        labeled,
+        [
+            (lambda z, factor, known: cosine_similarity(z[known].T @ factor[known], z.T @ factor, dim=0),
+             "no mean is subtracted: a direction is the slope of a line that need not pass through 0"),
+            (lambda z, factor, known: cosine_similarity(z[known].T @ factor[known], products(z, factor), dim=0),
+             "in the direction from the few, the means are not subtracted"),
+            (lambda z, factor, known: cosine_similarity(products(z[known], factor[known]), z.T @ factor, dim=0),
+             "in the direction from all images, the means are not subtracted"),
+            (lambda z, factor, known: cosine_similarity(centered(z)[known].T @ centered(factor)[known], products(z, factor), dim=0),
+             "the few are centered with the means of all: but only their own labels are known, so subtract their own mean"),
+            (lambda z, factor, known: cosine_similarity(products(z[: len(known)], factor[: len(known)]), products(z, factor), dim=0),
+             "it takes the first M images; known says which ones have labels"),
+            (lambda z, factor, known: cosine_similarity(products(z[known], factor[: len(known)]), products(z, factor), dim=0),
+             "codes and factors are of different images: known picks both"),
+            (lambda z, factor, known: cosine_similarity(products(z[: len(known)], factor[known]), products(z, factor), dim=0),
+             "the factors are those of known, the codes are not: known picks both"),
+            (lambda z, factor, known: cosine_similarity(products(z[known], factor[known]), products(*others(z, factor, known)), dim=0),
+             "it compares with the unlabeled images alone; compare with all of them"),
+            (lambda z, factor, known: slope(z[known], factor[known]) @ slope(z, factor),
+             "this is the inner product of the two directions; divide by both lengths"),
+            (lambda z, factor, known: products(z[known], factor[known]) @ products(z, factor),
+             "this is an inner product of sums; the cosine is without lengths: divide by both"),
+            (lambda z, factor, known: slope(z[known], factor[known]) @ normalize(slope(z, factor), dim=0),
+             "it divides by the length of the direction from all alone; divide by both lengths"),
+            (lambda z, factor, known: normalize(slope(z[known], factor[known]), dim=0) @ slope(z, factor),
+             "it divides by the length of the direction from the few alone; divide by both lengths"),
+            (lambda z, factor, known: slope(z[known], factor[known]) @ slope(z, factor) / slope(z, factor).square().sum(),
+             "it divides by the square of one length; divide by both lengths"),
+            (lambda z, factor, known: (slope(z[known], factor[known]) - slope(z, factor)).norm(),
+             "this is the distance between the two directions; take the cosine of their angle"),
+            (lambda z, factor, known: slope(z[known], factor[known]).norm() / slope(z, factor).norm(),
+             "this is the ratio of the two lengths; take the cosine of the angle"),
+            (lambda z, factor, known: cosine_of(z, factor, known) ** 2,
+             "the cosine is squared; leave it as it is, with its sign"),
+            (lambda z, factor, known: cosine_of(z, factor, known).abs(),
+             "the cosine has lost its sign: a direction that points the wrong way is worse than none"),
+            (lambda z, factor, known: cosine_of(z, factor, known).acos(),
+             "this is the angle, in radians; give its cosine"),
+            (lambda z, factor, known: cosine_of(z, factor, known).acos().rad2deg(),
+             "this is the angle, in degrees; give its cosine"),
+            (lambda z, factor, known: 1 - cosine_of(z, factor, known),
+             "this is 1 minus the cosine, a distance; give the cosine"),
+            (lambda z, factor, known: -cosine_of(z, factor, known),
+             "the sign of one of the two directions is flipped"),
+            (lambda z, factor, known: cosine_similarity(products(z[known], factor[known]) / total(z[known]), products(z, factor) / total(z), dim=0),
+             "it predicts the factor from each dimension; a direction says how z moves with the factor"),
+            (lambda z, factor, known: cosine_similarity(products(z[known], factor[known]) / total(z[known]).sqrt(), products(z, factor) / total(z).sqrt(), dim=0),
+             "it compares correlations, in which every dimension is scaled to variance 1; leave z its unit"),
+            (lambda z, factor, known: cosine_similarity(halves(z[known], factor[known]), halves(z, factor), dim=0),
+             "it compares the differences of two halves; fit lines"),
+            (lambda z, factor, known: cosine_similarity(z[known].mean(0), z.mean(0), dim=0),
+             "it compares the mean codes; the factor is not used"),
+            (lambda z, factor, known: cosine_similarity(slope(z[known], factor[known]) - slope(z[known], factor[known]).mean(), slope(z, factor) - slope(z, factor).mean(), dim=0),
+             "this is a correlation of the two directions: nothing is subtracted from a direction in a cosine"),
+            (lambda z, factor, known: (slope(z[known], factor[known]).sign() == slope(z, factor).sign()).to(z).mean(),
+             "it counts the dimensions whose signs agree; take the cosine"),
+            (lambda z, factor, known: slope(z[known], factor[known]) / slope(z, factor),
+             "this is a ratio for each dimension; the cosine is one number"),
+            (lambda z, factor, known: slope(z[known], factor[known]),
+             "this is the direction from the few; compare it with the one from all"),
+        ],
+        extreme=[
+            lambda z, factor, known: {"factor": 100 * factor},
+            lambda z, factor, known: {"z": 1e-3 * z},
+            lambda z, factor, known: {"known": known.flip(0)},
+        ],
+        sizes=lambda z, factor, known: {
+            "N, the number of images": len(z), "M, the number of labels": len(known),
+            "d, the number of dimensions": z.shape[1],
+        },
     ),
     "mutual_information_gap": Exercise(
         lambda information, entropy: gap(information) / entropy,

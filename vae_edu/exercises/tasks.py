@@ -376,39 +376,62 @@ TASKS = {
         ),
         (BITS, LOG_STD, VARIANCE, gray_levels("x"), threshold("b")),
     ),
-    "bits_per_dim": Task(
-        "bits per dimension, from likelihoods of images",
-        ("Bits, not nats.", "A length, which is positive.", "For a pixel, not an image."),
+    "which_mistake": Task(
+        "which mistake made each of B reports",
         (
-            Convention(
-                "{log_p_x} is log₁₀ p(x), to base 10. The lesson has the natural logarithm.",
-                "it takes {log_p_x} for a natural logarithm, as in the lesson; in this exercise its base is 10",
-                given={
-                    "log_p_x": Change(
-                        lambda v: v / math.log(10),
-                        lambda v: v * math.log(10),
-                        "{} * math.log(10)",
-                        ("log10_p_x", "decades"),
-                    )
-                },
-                shapes="{log_p_x} is (B,), {dimensions} is the number of pixels; the answer is (B,)",
-                outdated="nat|log 2|base|logarithm",
-            ),
+            "0: a sound VAE. 1: the code is too cheap, β far below 1, and costs more than the reconstruction lacks.",
+            "2: a collapse, without any KL. 3: no bound at all, since it lies above log p(x).",
+        ),
+        (
             Convention(
                 "{log_p_x} is −log p(x), in nats: its sign is turned.",
                 "it takes {log_p_x} for log p(x), as the lesson does; in this exercise it is −log p(x)",
                 given={"log_p_x": Change(lambda v: -v, lambda v: -v, "-{}", ("nll", "nats"))},
-                outdated=r"sign|positive|\bnats\b|logarithm",
+                outdated="passes as sound; no bound",
+            ),
+            Convention(
+                "The answer counts from 1: a sound VAE is 1, and the last mistake is 4.",
+                "it counts from 0, as the lesson does; in this exercise a sound VAE is 1",
+                answer=lambda right, _: right + 1,
+                code="{} + 1",
+                outdated="counts from|swapped",
+            ),
+            Convention(
+                "The answer is (B, 4): for each model a row of zeros with a single 1, at its verdict.",
+                "these are the verdicts, as in the lesson; this exercise asks for a row of zeros and a 1",
+                answer=lambda right, _: one_hot(right, 4),
+                code="torch.nn.functional.one_hot({}, 4)",
+                shapes="{reconstruction}, {kl} and {log_p_x} are (B,), in nats per image; the answer is (B, 4)",
+                outdated="counts from|all models|one verdict",
+                linear=False,
             ),
         ),
     ),
-    "kl_per_dimension": Task(
-        "the KL divergence from the prior, of every latent dimension",
+    "collapse_law": Task(
+        "what each dimension of the best linear VAE costs: its KL divergence from the prior, in nats",
         (
-            "Write ½ (μ² + σ² − 1 − log σ²) for every image and dimension.",
-            "Average over the images, not over the dimensions.",
+            "A direction of the data has the eigenvalue λ, the decoder's noise the variance σ².",
+            "½ log(λ/σ²), or 0 if the noise is the stronger of the two.",
         ),
-        (BITS, LOG_STD, VARIANCE, PRECISION),
+        (
+            BITS,
+            Convention(
+                "{eigenvalues} are standard deviations, √λ. The lesson has λ.",
+                "it takes {eigenvalues} for λ, as the lesson does; in this exercise they are √λ",
+                given={
+                    "eigenvalues": Change(
+                        lambda v: v.sqrt(), lambda v: v**2, "{} ** 2", ("deviations", "spreads")
+                    )
+                },
+                outdated="λ",
+            ),
+            Convention(
+                "{variance} is σ itself, not σ².",
+                "it takes {variance} for σ², as the lesson does; in this exercise it is σ",
+                given={"variance": Change(lambda v: v**0.5, lambda v: v**2, "{} ** 2", ("sigma", "noise"))},
+                outdated="σ",
+            ),
+        ),
     ),
     "best_sigma": Task(
         "how wide a Gaussian makes images most likely around x̂, one width for all pixels",
@@ -512,26 +535,6 @@ TASKS = {
             ),
         ),
     ),
-    "edit_code": Task(
-        "step 3, setting one dimension of the codes",
-        (
-            "Make a copy: the codes that you were given must stay as they are.",
-            "Set the dimension in the copy, and return the copy.",
-        ),
-        (
-            turned(
-                "z",
-                shapes="{z} is (d, B), {dim} counts from 0, {value} is a number; the answer is (d, B)",
-                answer=True,
-            ),
-            Convention(
-                "The dimension is set to minus {value}.",
-                "it is set to {value} itself, as in the lesson; in this exercise to minus {value}",
-                given={"value": Change(lambda v: -v, lambda v: -v, "-{}")},
-                outdated="add|moves",
-            ),
-        ),
-    ),
     "spherical_interpolation": Task(
         "a point of the arc between {a} and {b}",
         (
@@ -579,6 +582,25 @@ TASKS = {
             ),
         ),
     ),
+    "agreement": Task(
+        "the agreement of a factor's direction from few labels with the one from all",
+        (
+            "The direction of {factor} from the images {known} alone, and that from all images.",
+            "The cosine of the angle between the two.",
+        ),
+        (
+            percent("the cosine"),
+            minus("minus the cosine, a loss"),
+            Convention(
+                "The answer is a distance, 1 minus the cosine: 0 where the two directions are the same.",
+                "this is the cosine, as in the lesson; this exercise asks for 1 minus the cosine",
+                answer=lambda right, _: 1 - right,
+                code="1 - {}",
+                outdated="1 minus|cosine|sign",
+                linear=False,
+            ),
+        ),
+    ),
     "mutual_information_gap": Task(
         "the mutual information gap, from I(z_j; f) and the entropy of each factor",
         (
@@ -605,7 +627,7 @@ TASKS = {
     "importance_weighted_bound": Task(
         "the importance-weighted bound, from the logarithms of M weights for each image",
         (
-            "Cut the M rows into groups of {k} neighboring rows.",
+            "Cut the M rows into groups of {K} neighboring rows.",
             "In each group, the logarithm of the mean weight, without leaving the log domain.",
             "Average over the groups. Gradients must pass to {log_w}.",
         ),
@@ -630,13 +652,17 @@ TASKS = {
             ),
         ),
     ),
-    "negative_iwae_bound": Task(
-        "minus the importance-weighted bound, a loss, at K codes drawn from q for each of B images",
+    "divergence_from_weights": Task(
+        "an estimate of D_KL(q(z|x), p(z|x)) for each image, from the logarithms of M weights at draws from q",
         (
-            "The logarithm of the mean weight, in the log domain.",
-            "A loss is minimized: give it the right sign. Gradients must pass to all three.",
+            "D6 says what is missing between the ELBO and log p(x).",
+            "Estimate both from the same weights, without leaving the log domain.",
         ),
-        (BITS, BASE_10, turned("log_likelihood", "log_prior", "log_q", shapes=THREE + "(B,)")),
+        (
+            BITS,
+            turned("log_w", shapes="{log_w} is (B, M); the answer is (B,)"),
+            minus("minus the divergence"),
+        ),
     ),
     "decoder_input": Task(
         "what a conditional decoder is given: a code and a label, for B images",
