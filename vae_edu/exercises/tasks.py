@@ -704,10 +704,10 @@ TASKS = {
                 linear=False,
             ),
             Convention(
-                "{A} is (D, d): its rows and columns are exchanged, compared with the lesson.",
-                "it takes {A} as (d, D), as the lesson does; in this exercise it is (D, d)",
-                given={"A": Change(lambda v: v.T.contiguous(), lambda v: v.T, "{}.T")},
-                shapes="{x} is (B, D), {y} and {new} are (B,), {A} and {W} are (D, d), {C} is (K, D); the answer is (B, D)",
+                "Row k of {C} is the mean image of label k with its sign turned.",
+                "it takes {C} for the mean images, as the lesson does; in this exercise their sign is turned",
+                given={"C": Change(lambda v: -v, lambda v: -v, "-{}")},
+                outdated="add|subtract|taken|take off|mean image",
             ),
         ),
     ),
@@ -720,18 +720,13 @@ TASKS = {
         ),
         (
             percent("the probability"),
-            turned(
-                "log_likelihood",
-                shapes="{log_likelihood} is (B, K), {log_prior} is (K,); the answer is (B, K)",
-                answer=True,
-            ),
             Convention(
-                "The answer is the logarithm, log p(y|x).",
-                "these are probabilities, as in the lesson; this exercise asks for their logarithms",
-                answer=lambda right, _: right.log(),
-                code="{}.log()",
-                outdated="log|add up|sum must|underflow|everything",
-                linear=False,
+                "{log_prior} is p(y) itself, not its logarithm.",
+                "it takes {log_prior} for log p(y), as the lesson does; in this exercise it is p(y)",
+                given={
+                    "log_prior": Change(lambda v: v.exp(), lambda v: v.log(), "{}.log()", ("p_y", "prior"))
+                },
+                outdated="logarithm|log_prior|p\\(y\\)|log p",
             ),
         ),
     ),
@@ -751,7 +746,14 @@ TASKS = {
                 code="-{}",
                 outdated="sign|subtract|minus",
             ),
-            turned("p", shapes="{p} is (B, K), {y} is (B,); the answer is one number"),
+            Convention(
+                "{p} is log p(y|x): a logarithm, not a probability.",
+                "it takes {p} for probabilities, as the lesson does; in this exercise it is their logarithm",
+                given={
+                    "p": Change(lambda v: v.log(), lambda v: v.exp(), "{}.exp()", ("log_p", "log_belief"))
+                },
+                outdated=r"logarithm|softmax|\bp\b",
+            ),
         ),
     ),
 }
