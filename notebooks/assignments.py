@@ -28,8 +28,8 @@ ANSWER = "*Your answer to the question:*"
 SOLUTION = re.compile(r"^    ### BEGIN SOLUTION\n(.*\S.*)\n    ### END SOLUTION$", re.M | re.S)
 MARKER = re.compile(r"(BEGIN|END) SOLUTION")
 IN_LESSONS_WITHOUT_SOLUTIONS = {  # a sentence of the lessons, and what replaces it
-    "Delete what stands between the two `SOLUTION` lines, write your own,": (
-        "Replace the line `raise NotImplementedError(…)` with your own code,"
+    "Delete what stands between the two `SOLUTION` lines and write your own.": (
+        "Replace the line `raise NotImplementedError(…)` with your own code."
     ),
 }
 

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from dataclasses import replace
 from types import MethodType
 
 import pytest
@@ -11,6 +12,7 @@ from tests.right_answers import RIGHT
 from vae_edu import checks
 from vae_edu.checks import check, problem, report
 from vae_edu.exercises import EXERCISES
+from vae_edu.exercises.compare import right_answer
 
 
 def test_every_exercise_is_tested():
@@ -155,3 +157,21 @@ def test_the_line_of_an_error_is_found_however_the_function_is_wrapped(wrap):
 def test_unknown_exercise():
     with pytest.raises(ValueError, match=r"the exercises are chain_rule, .*l2_loss"):
         check("l3_loss", RIGHT["l2_loss"][0])
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_only_right_answers_are_tried_on_the_gpu(monkeypatch, right):
+    """A wrong index there ends the process's use of the GPU."""
+    exercise, tried = EXERCISES["l2_loss"], checks._cases("l2_loss", None)
+    ones = {key: torch.ones_like(value) for key, value in tried[0].arguments.items()}
+    on_gpu = replace(tried[0], kind="cuda", arguments=ones, right=right_answer(exercise, ones))
+    monkeypatch.setattr(checks, "_cases", lambda name, variant: [on_gpu, *tried])
+    seen = []
+
+    def l2_loss(x_hat, x):
+        seen.append(bool((x == 1).all()))
+        return (x_hat - x).square().flatten(1).sum(1) + (0 if right else 1)
+
+    said = problem("l2_loss", l2_loss)
+    assert ("for inputs on the GPU its answer is on the CPU" in said) == right  # as it is here
+    assert any(seen) == right

@@ -3,12 +3,12 @@
 The map of the course: each lesson, the modules that it is the first to use, and what they compute.
 
     00  data, pixelrnn, train, uncertainty          explicit density, L0; the images and the training loop
-    01  autoencoder, networks, probe                autoencoders, L1; what their features are good for
+    01  autoencoder, networks, probe, quality       autoencoders, L1; what their features are good for
     02  vae, grid, interface, linear, marginal      the model, and the marginal likelihood, L2
     03  bayes, elbo                                 Bayes' rule, L3 and L4; D1 to D6, and the bound, L5
     04  gaussian, reparameterization                the KL divergence, and gradients through a draw
     05  active_units, generate, monitor             the five steps of training; which dimensions of z are used
-    06  aggregate_posterior, quality                generating; q(z) and the prior; how good images are
+    06  aggregate_posterior                         generating; q(z) and the prior; how good images are
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce, schedules                  importance-weighted bounds, and the table of their paper
     09  conditional                                 a label behind the bar of every line, D1 to L5
