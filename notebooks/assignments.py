@@ -31,6 +31,9 @@ IN_LESSONS_WITHOUT_SOLUTIONS = {  # a sentence of the lessons, and what replaces
     "Delete what stands between the two `SOLUTION` lines and write your own.": (
         "Replace the line `raise NotImplementedError(…)` with your own code."
     ),
+    "Delete what stands between the two `SOLUTION` lines, write your own,": (
+        "Replace the line `raise NotImplementedError(…)` with your own code,"
+    ),
 }
 
 CONFIG = f'''"""Settings that nbgrader reads in this folder. Written by notebooks/assignments.py."""

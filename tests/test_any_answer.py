@@ -97,7 +97,11 @@ WRONG = {
 }
 RIGHT_TOO = {
     "float64": each(lambda t: t.double() if t.is_floating_point() else t),
-    "numpy": lambda r: tuple(p.numpy() for p in r) if isinstance(r, tuple) else torch.as_tensor(r).numpy(),
+    "numpy": lambda r: (
+        tuple(p.numpy(force=True) for p in r)
+        if isinstance(r, tuple)
+        else torch.as_tensor(r).numpy(force=True)
+    ),
     "list": lambda r: [p.tolist() for p in r] if isinstance(r, tuple) else torch.as_tensor(r).tolist(),
     "rows": lambda r: list(r) if isinstance(r, tuple) or torch.as_tensor(r).dim() else r,
     "generator": lambda r: (p for p in r) if isinstance(r, tuple) else r,

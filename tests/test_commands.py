@@ -441,11 +441,16 @@ def test_the_commands_of_the_readme_run_as_shown(tmp_path):
     text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```bash\n(python -m vae_edu train.*?)```", text, re.S)
     commands = block.splitlines()
-    assert [line.split()[3] for line in commands] == ["train", "evaluate", "generate", "edit"]
+    assert [line.split()[3] for line in commands] == ["train", "evaluate", "report", "generate", "edit"]
     for line in commands:
         done = run(*line.split()[3:], cwd=tmp_path)
         assert done.returncode == 0, (line, done.stderr)
-    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "samples.png", "edit.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "model.pt",
+        "report.html",
+        "samples.png",
+        "edit.png",
+    }
 
 
 def write_arrays(folder, train, test):

@@ -268,7 +268,7 @@ def test_the_waterfall_of_a_model():
     from vae_edu.elbo import derivation as lines_of
     from vae_edu.vae import VAE
 
-    x, model = torch.rand(3, 1, 4, 4).round(), VAE((1, 4, 4), 2, "bernoulli")
+    x, model = torch.rand(3, 1, 4, 4).round(), VAE((1, 4, 4), 2, "bernoulli", device="cpu")
     lines = lines_of(model, x)
     ax = plots.waterfall(lines, image=2)
     line = next(line for line in ax.lines if line.get_linewidth() > 1.5)

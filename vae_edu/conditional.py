@@ -63,8 +63,11 @@ class ConditionalVAE(nn.Module):
             raise ValueError(
                 f"y is {labels.dtype} of shape {tuple(labels.shape)}: give a whole number, or (B,) of them."
             )
-        check_pixels(lambda: (labels >= 0) & (labels <= last), f"a label is not one of 0 to {last}: mend y.")
-        return Conditional(self, self.one_hot[labels.long()])
+        inside = (labels >= 0) & (labels <= last)
+        check_pixels(lambda: inside, f"a label is not one of 0 to {last}: mend y.")
+        # If nothing is checked, a wrong label gives NaN: a wrong index would end a process's use of the GPU.
+        code = self.one_hot[labels.long().clamp(0, last)]
+        return Conditional(self, torch.where(inside[..., None], code, math.nan))
 
 
 class Conditional(NamedTuple):

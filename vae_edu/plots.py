@@ -163,7 +163,7 @@ def codes(
         ring = Line2D([], [], linestyle="", marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5)
         ring.set(color="black", label="holds 86% of N(0, I)")
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
-        ax.legend(handles=[ring], frameon=False, **below)
+        ax.legend(handles=[ring], frameon=False, **below)  # type: ignore[call-overload]
     ax.set_aspect("equal")
     ax.set(xlabel="first feature, $z_1$", ylabel="second feature, $z_2$", title=title)
     return ax
@@ -501,7 +501,7 @@ def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
         plt.close(figure)  # or the notebook would show it a second time
         if handles:
             handles[0].update(figure, **described)
-        elif handle := display(figure, display_id=True, **described):
+        elif handle := display(figure, display_id=True, **described):  # pyright: ignore[reportArgumentType]
             handles.append(handle)
 
     return show

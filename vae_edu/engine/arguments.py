@@ -65,7 +65,7 @@ def not_negative(name: str, value: Any) -> float:
     """
     number = as_number(value)
     real = isinstance(number, numbers.Real) and not isinstance(number, bool)
-    if not real or not 0 <= number < math.inf:
+    if not real or not 0 <= number < math.inf:  # pyright: ignore[reportOperatorIssue]
         raise ValueError(f"{name} = {value!r} must be a number, 0 or above.")
     return float(number)
 

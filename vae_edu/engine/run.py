@@ -132,9 +132,9 @@ class Run:
         self.held_out = None if held_out is None else rows.to(self.device, held_out)
         self.weight = torch.empty((), dtype=torch.float64, device=self.device)  # β; a graph reads it anew
         first_beta = self._set_beta(0.0)
-        self.named_loss, self.loss = loss, loss if beta is None else partial(loss, beta=self.weight)
+        self.named_loss, self.loss = loss, loss if beta is None else partial(loss, beta=self.weight)  # type: ignore[call-arg]
         options_of_step = {"eps": self.options.eps, "capture": self.options.capture}
-        self.take_step = Step(self.model, self.loss, self.data, **options_of_step)
+        self.take_step = Step(self.model, self.loss, self.data, **options_of_step)  # type: ignore[arg-type]
         self.history, self.images = History(self.options.unit), rows.count(data)
         self.steps = math.ceil(self.images / self.batch_size)  # in an epoch
         self.unread: list[Tensor] = []  # losses that may still be on their way from a GPU
