@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
 LESSON = ROOT / "notebooks" / "07_editing.ipynb"
 BUILD = ROOT / "build" / "browser"
-SECONDS = 240  # a whole lesson, on a slow machine
+SECONDS = 600  # a whole lesson, on a slow or busy machine
 SETTINGS = {  # every cell drawn, also those far below; no questions; nothing from the network
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
