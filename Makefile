@@ -23,7 +23,7 @@ lab: $(READY) ## open JupyterLab on the lessons
 
 test: $(VENV)/test ## test the package, and validate every lesson with nbval
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=300
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 quick: $(VENV)/test ## the tests that take under a minute together: no lessons, grading, or long training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile \

@@ -25,7 +25,7 @@ from vae_edu.data.download import SOURCES
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons at the same time, one on each core
-CELL_SECONDS = 300  # a cell that takes longer has hung
+CELL_SECONDS = 600  # a cell that takes longer has hung
 NAMES = {"strokes", *SOURCES}  # of data sets; anything else is the path of a folder
 
 

@@ -341,7 +341,7 @@ def test_an_unknown_lesson_is_refused(sandbox, monkeypatch, capsys):
 
 def validate(*lessons, **variables):
     """Run lessons with nbval, which compares the checked outputs with the committed ones."""
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", "-q"]
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600", "-q"]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *lessons],
         cwd=ROOT,
