@@ -266,7 +266,7 @@ def test_nbgrader_gives_each_student_what_they_deserve(classroom):
     folder, nbgrader = classroom
     right = solutions(FASTEST)
     first, second, *_ = right
-    wrong, hint = "(1 - t) * a + t * b", "this is the straight line"
+    wrong, hint = "z.T @ factor / (factor @ factor)", "the means are not subtracted"
 
     def released():
         notebook = read(folder / "release" / FASTEST / f"{FASTEST}.ipynb")
