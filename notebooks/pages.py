@@ -11,9 +11,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from assignments import SOLUTION
+
 FOLDER = Path(__file__).resolve().parent
 LINK = re.compile(r"\]\((\w+)\.(?:ipynb|md)(#[\w-]+)?\)")
-SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n?", re.S | re.M)
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_css %}{{ super() }}
@@ -22,8 +23,7 @@ nav.ways { margin: 8px 0 8px 75px; font: 15px/1.5 sans-serif; }
 details.folded { margin: 2px 0 6px 75px; }
 details.folded > summary { cursor: pointer; color: #555; font: 14px/1.5 sans-serif; }
 details.folded .jp-InputPrompt, details.folded .jp-OutputPrompt { display: none; }
-@media (max-width: 600px) { nav.ways { margin: 8px 0 8px 75px; font: 15px/1.5 sans-serif; }
-details.folded { margin-left: 0; } }
+@media (max-width: 600px) { nav.ways, details.folded { margin-left: 0; } }
 </style>
 {% endblock html_head_css %}
 
@@ -144,10 +144,10 @@ def copy_mathjax(folder: Path) -> None:
 
 def exercise(source: str) -> str:
     """A cell without its solution."""
-    return SOLUTION.sub(lambda found: f"{found[1]}...\n", source).rstrip("\n")
+    return SOLUTION.sub("    ...", source)
 
 
 def solution(source: str) -> str:
     """The solution in a cell; empty if there is none."""
     found = SOLUTION.search(source)
-    return textwrap.dedent(found[2]).rstrip("\n") if found else ""
+    return textwrap.dedent(found[1]) if found else ""
