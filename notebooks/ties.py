@@ -157,15 +157,10 @@ def _agrees(key: str, value: float) -> bool:
     text = NUMBER.search(key)
     if text is None:
         return False  # words
-    shown = text[0].rstrip("%")
-    decimals = len(shown.partition(".")[2])
-    zeros = (
-        0
-        if decimals
-        else len(shown) - len(shown.rstrip("0,").rstrip()) - shown[len(shown.rstrip("0,")) :].count(",")
-    )
-    half = 0.5 * 10.0 ** (zeros - decimals) if number(shown) else 0.5 * 10.0**-decimals
-    return abs(value - number(shown)) <= half + 1e-9
+    shown, digits = number(text[0]), text[0].rstrip("%").replace(",", "")
+    decimals = len(digits.partition(".")[2])
+    zeros = len(digits) - len(digits.rstrip("0")) if shown and not decimals else 0
+    return abs(value - shown) <= 0.5 * 10.0 ** (zeros - decimals) + 1e-9
 
 
 def _in_code(key: str, notebook: dict[str, Any]) -> bool:
