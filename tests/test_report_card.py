@@ -182,3 +182,13 @@ def test_what_the_command_refuses(tmp_path, capsys):
     assert "name an .html file" in capsys.readouterr().err
     assert main(["report", "nowhere.pt", "--out", str(tmp_path / "a.html")]) == 2
     assert "there is no checkpoint" in capsys.readouterr().err
+
+
+def test_other_data_are_read_whole(folder, tmp_path):
+    """--n of train counts the model's own images, and says nothing of others, of which there may be fewer."""
+    model, out = str(tmp_path / "model.pt"), str(tmp_path / "report.html")
+    train = ["train", "--data", "strokes", "--n", "300", "--hidden", "8", "--epochs", "1", "--out", model]
+    assert main(train) == 0
+    few = ["--n", "20", "--samples", "20"]
+    assert main(["report", model, "--data", str(folder), "--out", out, *few]) == 0
+    assert main(["report", model, "--out", out, *few]) == 0

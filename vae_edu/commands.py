@@ -188,8 +188,7 @@ def report(options: Report) -> int:
     vae = VAE.load(options.model, options.device)
     source = _source_for(vae, options)
     x = _some(_held_out_for(vae, source), options.n)
-    seen = (vae.about.get("options") or {}).get("n")  # of the images to train on
-    train = _binarized(load_images(**source, n=seen).x, _binarization_of(vae))
+    train = _binarized(load_images(**source, n=_images_seen(vae, options)).x, _binarization_of(vae))
     _check_alike(train.shape[1:], x)
     _plots()  # to files, before the page imports it
     from vae_edu.report import report as measure
@@ -451,6 +450,12 @@ def _held_out_for(vae: VAE, source: dict[str, Any]) -> Tensor:
 
 def _binarization_of(vae: VAE) -> str | None:
     return vae.about.get("binarize", "half" if vae.likelihood == "bernoulli" else None)
+
+
+def _images_seen(vae: VAE, options: Report) -> int | None:
+    """How many of its own images the model learned from, or None for all, and for other data."""
+    saved = _about(vae, options.model, "options", dict) if options.data is None else None
+    return saved.get("n") if saved else None
 
 
 def _source_in(vae: VAE, path: str | None) -> dict[str, Any]:
