@@ -78,7 +78,7 @@ def test_the_rubric_adds_up():
     project = (ROOT / "notebooks" / "PROJECT.md").read_text(encoding="utf-8")
     points = re.findall(r"^\| [^|]+ \| (\d+) \| ", project, re.M)
     assert f"| **Sum** | **{sum(map(int, points))}** |" in project
-    assert f"18 + {sum(map(int, points))} points" in PAGE
+    assert f"{2 * len(LESSONS)} + {sum(map(int, points))} points" in PAGE  # two for the question of each lesson
 
 
 def test_every_lesson_has_its_mistakes():

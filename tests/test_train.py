@@ -344,6 +344,7 @@ def test_a_loss_must_give_one_value_an_image(shape):
         ({"eps": 0}, "eps = 0 must be a number above 0; 1e-8"),
         ({"lr": float("nan")}, "lr = nan"),
         ({"loss": taxed, "beta": -1}, "beta = -1 must be a number, 0 or above"),
+        ({"loss": taxed, "beta": 10**400}, "is too large"),
         ({"loss": taxed, "beta": lambda epoch: 0.5 - epoch, "batch_size": 10}, "beta = -0.0999"),
         ({"loss": taxed, "beta": "1"}, "beta = '1'"),
         ({"loss": taxed, "beta": math.inf}, "beta = inf"),

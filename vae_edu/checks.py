@@ -60,10 +60,8 @@ def _verdict(name: str, function: Callable[..., Any], variant: int | None) -> Ve
     exercise, all_cases = variants.exercise(name, variant), _cases(name, variant)
     tried: list[Case] = []
     answers: list[Answer] = []
-    for on_gpu in (
-        False,
-        True,
-    ):  # there last, and only what is right: a wrong index ends a process's use of it
+    # The GPU comes last, and only for what is right so far: a wrong index ends a process's use of it.
+    for on_gpu in (False, True):
         if all(same(given, case.right) for case, given in zip(tried, answers, strict=True) if case.counted):
             new = [case for case in all_cases if (case.kind == "cuda") == on_gpu]
             answers += [answer(function, case.arguments, exercise.gradients) for case in new]

@@ -26,7 +26,7 @@ from vae_edu.data.download import SOURCES
 from vae_edu.data.pixels import wanted_gray, wanted_size
 from vae_edu.data.room import free_memory
 from vae_edu.edit import traverse
-from vae_edu.elbo import elbo, negative_elbo, negative_elbo_of_binarized
+from vae_edu.elbo import negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
 from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.engine.interrupts import exit_code
@@ -46,6 +46,8 @@ from vae_edu.options import (
     Train,
     parsed_again,
 )
+from vae_edu.report import report as measure
+from vae_edu.report import terms_of_images
 from vae_edu.train import fit
 from vae_edu.uncertainty import standard_error
 from vae_edu.vae import VAE, WIDTHS
@@ -165,7 +167,7 @@ def evaluate(options: Evaluate) -> int:
     if len(x) == 1:
         print("note: a single image has no standard error, and no active units.", file=sys.stderr)
     numbers: dict[str, Any] = {"data": source["name"], "images": len(x), "latent_dim": vae.latent_dim}
-    reconstruction, kl = _terms(vae, x, SAMPLES, options.seed)
+    reconstruction, kl = terms_of_images(vae, x, SAMPLES, options.seed)
     bound = reconstruction - kl
     numbers |= _mean("elbo", bound) | _mean("reconstruction", reconstruction) | _mean("kl", kl)
     numbers["bits_per_dimension"] = _bits(vae, bound)
@@ -191,7 +193,6 @@ def report(options: Report) -> int:
     train = _binarized(load_images(**source, n=_images_seen(vae, options)).x, _binarization_of(vae))
     _check_alike(train.shape[1:], x)
     _plots()  # to files, before the page imports it
-    from vae_edu.report import report as measure
     from vae_edu.report_page import write
 
     found = measure(vae, train, x, samples=options.samples, seed=options.seed)
@@ -532,15 +533,6 @@ def _some(x: Tensor, n: int | None) -> Tensor:
 # The numbers.
 
 
-@torch.no_grad()
-def _terms(vae: VAE, x: Tensor, samples: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """The two terms of the ELBO, E[log p(x|z)] and KL(q(z|x), p(z)), in nats for each image, (B,) each."""
-    with random_stream(seed):
-        terms = [elbo(vae, batch, samples) for batch in x.split(200)]
-    reconstruction, kl = (torch.cat(column).double() for column in zip(*terms, strict=True))
-    return reconstruction, kl
-
-
 def _bits(vae: VAE, bound: Tensor) -> float | None:
     """The mean of the ELBO (B,) in bits per dimension; a density has none."""
     if vae.likelihood != "bernoulli":
@@ -566,7 +558,7 @@ def _json(numbers: dict[str, Any]) -> str:
 
 
 def _bound_in_words(vae: VAE, x: Tensor) -> str:
-    reconstruction, kl = _terms(vae, x, samples=1)
+    reconstruction, kl = terms_of_images(vae, x, samples=1)
     bound = reconstruction - kl
     bits = _bits(vae, bound)
     text = (

@@ -22,7 +22,6 @@ from vae_edu.grid import Grid
 
 # Okabe & Ito (2008), dark to light; line i of a figure also has a line style and a marker that no other has.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9"]
-TEN = [*COLORS, "#882255", "#999933", "#332288"]  # colors of ten classes; the last three are Tol's (2021)
 LINES = ["-", "--", "-.", ":", "-", "--", "-."]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 TEN = [*COLORS, "#8A8A8A", "#8C510A", "#6A3D9A"]  # for labels such as the ten digits, each in its own
@@ -490,18 +489,14 @@ def live(draw: Callable[[Any], Axes], alt: str = "") -> Callable[[Any], None]:
     described = {"metadata": {"image/png": {"alt": alt}}} if alt else {}
 
     def show(values: Any) -> None:
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            return
-        if get_ipython() is None:
+        display = _display_of_a_notebook()
+        if display is None:
             return
         figure = figure_of(draw(values))
         plt.close(figure)  # or the notebook would show it a second time
         if handles:
             handles[0].update(figure, **described)
-        elif handle := display(figure, display_id=True, **described):  # pyright: ignore[reportArgumentType]
+        elif handle := display(figure, display_id=True, **described):
             handles.append(handle)
 
     return show
@@ -521,13 +516,18 @@ def show(drawn: Axes | Figure, alt: str) -> None:
         raise ValueError("alt is empty: say in a sentence what the figure shows.")
     figure = drawn if isinstance(drawn, Figure) else figure_of(drawn)
     plt.close(figure)  # or the notebook would show it a second time
+    if display := _display_of_a_notebook():
+        display(figure, metadata={"image/png": {"alt": alt}})
+
+
+def _display_of_a_notebook() -> Callable[..., Any] | None:
+    """IPython's `display`; None outside of IPython."""
     try:
         from IPython import get_ipython
         from IPython.display import display
     except ImportError:
-        return
-    if get_ipython() is not None:
-        display(figure, metadata={"image/png": {"alt": alt}})
+        return None
+    return None if get_ipython() is None else display
 
 
 def rgb(x: Tensor) -> np.ndarray:

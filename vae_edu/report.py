@@ -81,8 +81,8 @@ def report(vae: VAE, train: Tensor, held_out: Tensor, *, samples: int = 500, see
     some = train[
         torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:MOST].to(train.device)
     ]
-    reconstruction, kl = _terms(vae, held_out, seed)
-    bound, known = reconstruction - kl, torch.subtract(*_terms(vae, some, seed))
+    reconstruction, kl = terms_of_images(vae, held_out, 8, seed)
+    bound, known = reconstruction - kl, torch.subtract(*terms_of_images(vae, some, 8, seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", marginal.SamplingWarning)  # a finding says the same
         sampled = marginal.importance_sampling(vae, held_out, samples, seed=seed)
@@ -105,6 +105,22 @@ def report(vae: VAE, train: Tensor, held_out: Tensor, *, samples: int = 500, see
     return Report(measured, kl_per_dimension(vae, held_out), active, rows, findings)
 
 
+@torch.no_grad()
+def terms_of_images(vae: VAE, x: Tensor, samples: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The two terms of L5, E[log p(x|z)] and KL(q(z|x), p(z)), in nats for each image, (B,) each.
+
+    Args:
+        vae: A model.
+        x: Images (B, C, H, W).
+        samples: Draws of z for each image.
+        seed: Of the draws.
+    """
+    with random_stream(seed):
+        terms = [elbo(vae, batch, samples) for batch in x.split(200)]
+    reconstruction, kl = (torch.cat(column).double() for column in zip(*terms, strict=True))
+    return reconstruction, kl
+
+
 def _number(values: Tensor) -> Number:
     return Number(values.double().mean().item(), standard_error(values.double()).item())
 
@@ -112,13 +128,6 @@ def _number(values: Tensor) -> Number:
 def _as_seen(vae: VAE, x: Tensor) -> Tensor:
     """Black and white for a Bernoulli decoder, which knows nothing else."""
     return (x >= 0.5).to(x) if vae.likelihood == "bernoulli" else x
-
-
-def _terms(vae: VAE, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """The two terms of L5 for each image, (B,) each."""
-    with random_stream(seed):
-        terms = elbo(vae, x, 8)
-    return terms.reconstruction.double(), terms.kl.double()
 
 
 def _independent_pixels(vae: VAE, train: Tensor, x: Tensor) -> Tensor:

@@ -46,12 +46,11 @@ def positive_number(name: str, value: Any, start: str) -> float:
     Raises:
         ValueError: The value is not a number, not above 0, or not finite.
     """
-    number = as_number(value)
     try:
-        real = isinstance(number, numbers.Real) and not isinstance(number, bool)
-        positive = float(number) if real else math.nan
+        positive = _real(value)
     except OverflowError as error:
-        raise ValueError(f"{name} = {shortened(number)} is too large; {start} is a good start.") from error
+        text = shortened(as_number(value))
+        raise ValueError(f"{name} = {text} is too large; {start} is a good start.") from error
     if not 0 < positive < math.inf:
         raise ValueError(f"{name} = {value!r} must be a number above 0; {start} is a good start.")
     return positive
@@ -63,11 +62,23 @@ def not_negative(name: str, value: Any) -> float:
     Raises:
         ValueError: The value is not a number, below 0, or not finite.
     """
-    number = as_number(value)
-    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
-    if not real or not 0 <= number < math.inf:  # pyright: ignore[reportOperatorIssue]
+    try:
+        number = _real(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} = {shortened(as_number(value))} is too large.") from error
+    if not 0 <= number < math.inf:
         raise ValueError(f"{name} = {value!r} must be a number, 0 or above.")
-    return float(number)
+    return number
+
+
+def _real(value: Any) -> float:
+    """A real number as a float, NaN for anything else.
+
+    Raises:
+        OverflowError: It is too large for one.
+    """
+    number = as_number(value)
+    return float(number) if isinstance(number, numbers.Real) and not isinstance(number, bool) else math.nan
 
 
 def as_number(value: Any) -> Any:
