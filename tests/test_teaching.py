@@ -78,7 +78,8 @@ def test_the_rubric_adds_up():
     project = (ROOT / "notebooks" / "PROJECT.md").read_text(encoding="utf-8")
     points = re.findall(r"^\| [^|]+ \| (\d+) \| ", project, re.M)
     assert f"| **Sum** | **{sum(map(int, points))}** |" in project
-    assert f"{2 * len(LESSONS)} + {sum(map(int, points))} points" in PAGE  # two for the question of each lesson
+    questions = 2 * len(LESSONS)
+    assert f"{questions} + {sum(map(int, points))} points" in PAGE
 
 
 def test_every_lesson_has_its_mistakes():
