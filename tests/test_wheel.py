@@ -19,7 +19,7 @@ import vae_edu
 ROOT = Path(__file__).parent.parent
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "vae_edu").rglob("*.py"))]
 NEEDED = ("numpy", "torch", "matplotlib", "pillow", "tqdm")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETUP = (ROOT / "notebooks" / "SETUP.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links to packages need Unix")
 
 
@@ -145,8 +145,8 @@ def test_sliders_without_a_notebook_are_refused_in_a_sentence(installed):
 
 
 def test_the_first_cell_for_colab_leaves_pytorch_alone_and_a_lesson_runs(wheel, tmp_path):
-    """The README's cell, in an environment like Colab's: PyTorch, IPython and ipywidgets, no vae_edu."""
-    (cell,) = re.findall(r"```python\n(%pip .*?)```", README, re.S)
+    """The cell of SETUP.md, in an environment like Colab's: PyTorch, IPython and ipywidgets, no vae_edu."""
+    (cell,) = re.findall(r"```python\n(%pip .*?)```", SETUP, re.S)
     assert cell.count("ADDRESS") == 1
     python = environment(tmp_path / "venv", *NEEDED, "ipykernel", "ipywidgets", "nbclient", "pip")
     lesson = nbformat.read(ROOT / "notebooks/07_editing.ipynb", as_version=4)
