@@ -1,8 +1,8 @@
 """Train a small VAE on 14 × 14 stroke digits, and write the page on which one drags q by hand.
 
-    python notebooks/explorer.py                       build/explorer.html, some seconds
-    python notebooks/explorer.py --out page.html       another place
-    python notebooks/explorer.py --picture             also notebooks/pictures/explorer.png, with Chromium
+python notebooks/explorer.py                       build/explorer.html, some seconds
+python notebooks/explorer.py --out page.html       another place
+python notebooks/explorer.py --picture             also notebooks/pictures/explorer.png, with Chromium
 """
 
 import argparse

@@ -64,19 +64,16 @@ def page(model: VAE, images: Tensor, title: str = "Drag q") -> str:
     Raises:
         ValueError: Another kind of model, or images that do not fit it.
     """
-    model = rounded(model)
-    if model.latent_dim != 2:
-        raise ValueError(
-            f"this model's z has {model.latent_dim} dimensions, and the page draws the plane of two: train "
-            "one with --latent-dim 2."
-        )
+    model = rounded(model, latent_dim=2)
     x = (_checked(model, images, MOST_IMAGES) >= 0.5).float()
     exact = integral(model, x, Grid(2, FINE), None).log_p_x
     for points in POINTS:
         grid = Grid(2, points)
         if (integral(model, x, grid, None).log_p_x - exact).abs().max() < ENOUGH:
             break
-    softplus = torch.cat([nn.functional.softplus(_logits(model, z)).sum(1) for z in grid.nodes().float().split(4096)])
+    softplus = torch.cat(
+        [nn.functional.softplus(_logits(model, z)).sum(1) for z in grid.nodes().float().split(4096)]
+    )
     content = _network(model) | {
         "grid": {"points": grid.points, "radius": grid.radius, "softplus": _bytes(softplus, "<f4")},
         "images": _images(x),
@@ -102,14 +99,21 @@ def slider_page(model: VAE, images: Tensor, title: str = "Edit by hand") -> str:
     model = rounded(model)
     if model.latent_dim > MOST_SLIDERS:
         raise ValueError(f"{model.latent_dim} dimensions are too many sliders: {MOST_SLIDERS} at most.")
-    return _html("sliders", title, _network(model) | {"images": _images(_checked(model, images, MOST_IMAGES))})
+    return _html(
+        "sliders", title, _network(model) | {"images": _images(_checked(model, images, MOST_IMAGES))}
+    )
 
 
-def rounded(model: VAE) -> VAE:
+def rounded(model: VAE, latent_dim: int | None = None) -> VAE:
     """The model that a page shows: a copy on the CPU whose weights are the nearest float16, in float32.
 
+    Args:
+        model: A VAE.
+        latent_dim: What the page needs; default: any.
+
     Raises:
-        ValueError: Not a VAE with a Bernoulli likelihood, MLPs and gray images, or weights beyond float16.
+        ValueError: Not a VAE with a Bernoulli likelihood, MLPs and gray images, another latent dimension, or
+            weights beyond float16.
     """
     if not isinstance(model, VAE):
         raise ValueError(f"the model is a {type(model).__name__}: the page takes a VAE, without labels.")
@@ -119,9 +123,17 @@ def rounded(model: VAE) -> VAE:
             "train one with --likelihood bernoulli."
         )
     if model.architecture["network"] != "mlp":
-        raise ValueError("this model is a CNN, and the page computes MLPs only: train one with --network mlp.")
+        raise ValueError(
+            "this model is a CNN, and the page computes MLPs only: train one with --network mlp."
+        )
     if model.image_shape[0] != 1:
         raise ValueError("this model's images are in color, and the page draws gray ones only: use --gray.")
+    if latent_dim not in (None, model.latent_dim):
+        has = f"{model.latent_dim} dimension{'s'[: model.latent_dim != 1]}"
+        raise ValueError(
+            f"this model's z has {has}, and the page draws "
+            f"the plane of {latent_dim}: train one with --latent-dim {latent_dim}."
+        )
     copied = copy.deepcopy(model).cpu().float().eval()
     for weight in copied.state_dict().values():
         weight.copy_(weight.half())
@@ -142,12 +154,11 @@ def _logits(model: VAE, z: Tensor) -> Tensor:
     """In float64, so that the float32 of the sums are the same on every machine: (n, pixels)."""
     h = z.double()
     for layer in model.decoder:
-        h = nn.functional.linear(h, layer.weight.double(), layer.bias.double()) if _linear(layer) else layer(h)
+        if isinstance(layer, nn.Linear):
+            h = nn.functional.linear(h, layer.weight.double(), layer.bias.double())
+        else:
+            h = layer(h)
     return h.flatten(1)
-
-
-def _linear(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Linear)
 
 
 def _network(model: VAE) -> dict[str, Any]:

@@ -742,6 +742,7 @@ const ready = prepare().then(() => {
 // For tests, and for the curious in the console.
 window.explorer = {
   ready, state, encode, decode, kept, draw, change, MODES,
+  image: (i) => IMAGES[i],
   terms: (i, q) => (setImage(IMAGES[i], i), { logPx, ...terms(q) }),
   bounds: (i, q, from) => (setImage(IMAGES[i], i), bounds(logWeights(from, q))),
   posterior: () => posterior, view: () => view, running: () => running !== 0,
