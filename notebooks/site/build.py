@@ -39,7 +39,7 @@ DOORS = {  # the side bar; a text that is nowhere here comes last
     "Learn": ["LECTURE", "FORMULAS", "WHERE_NEXT"],
     "Teach": ["TEACHING", "PROJECT"],
     "Use the package": ["SETUP", "COMMANDS", "IMAGES", "api", "SPEED", "PUBLISHED"],
-    "The project": ["CONTRIBUTING", "CHANGELOG"],
+    "Contribute": ["CONTRIBUTING", "CHANGELOG"],
 }
 FOLDED = {"hide-input": "Code", "hide-cell": "Checks of what was said"}
 LINK = re.compile(r"\[([^\]\[]*)\]\((?!\w+:|#)([^)#\s]+)(#[\w-]+)?\)")
@@ -168,7 +168,10 @@ def reference() -> None:
     assert handled
     rows.append(("", re.sub(r"\([^)]*\)|\s", "", handled[1]).replace(";", ","), "what a person handles"))
     lines = ["# The functions", "", "Every line of the lecture is a function. Which one, says the table of"]
-    lines += ["[the lecture](LECTURE.md). All values are in nats per image unless a function says otherwise.", ""]
+    lines += [
+        "[the lecture](LECTURE.md). All values are in nats per image unless a function says otherwise.",
+        "",
+    ]
     pages = ["```{toctree}", ":hidden:", ":maxdepth: 1", ""]
     lines += ["| lesson | modules | what they compute |", "|---|---|---|"]
     for lesson, names, what in rows:
@@ -202,7 +205,7 @@ def front_page(lessons: dict[str, NotebookNode], texts: dict[str, Path]) -> None
         there = [name for name in names if name in lessons.keys() | texts.keys() | {"api"}]
         if there:
             bar += "\n".join(["```{toctree}", ":hidden:", f":caption: {title}", "", *there, "```", "", ""])
-    blocks = {"cards": cards(lessons), "mistake": MISTAKE, "check": checked(MISTAKE), "side bar": bar}
+    blocks = {"cards": cards(lessons), "mistake": MISTAKE.strip(), "check": checked(MISTAKE), "side bar": bar}
     for name, block in blocks.items():
         text = text.replace(f"<!-- {name} -->", block)
     names = lessons.keys() | texts.keys() | {"api"}
@@ -221,7 +224,7 @@ def checked(source: str) -> str:
     os.environ["VAE_EDU_PROGRESS"] = "0"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         checks.check("kl_to_standard_normal", functions["kl_to_standard_normal"])
-    return said.getvalue()
+    return said.getvalue().strip()
 
 
 def cards(lessons: dict[str, NotebookNode]) -> str:
