@@ -26,13 +26,13 @@ BUILD = ROOT / "build"
 SOURCE, EXTRA, SITE = BUILD / "site-source", BUILD / "site-extra", BUILD / "site"
 sys.path[:0] = [str(LESSONS)]
 
-import assignments  # noqa: E402
-import nbformat  # noqa: E402
-from nbformat import NotebookNode  # noqa: E402
-from pages import exercise, solution  # noqa: E402
+import assignments
+import nbformat
+from nbformat import NotebookNode
+from pages import exercise, solution
 
-import vae_edu  # noqa: E402
-from vae_edu import checks  # noqa: E402
+import vae_edu
+from vae_edu import checks
 
 REPOSITORY = os.environ.get("VAE_EDU_SITE_REPOSITORY", "")
 DOORS = {  # the side bar; a text that is nowhere here comes last
@@ -79,7 +79,7 @@ def main() -> int:
 
 
 def page(name: str, lesson: NotebookNode) -> NotebookNode:
-    """The lesson for the site: solutions in cells of their own, folded as other cells are; ways to take it."""
+    """The lesson for the site: each solution in a folded cell, and links to take the notebook away."""
     lesson = nbformat.from_dict(json.loads(json.dumps(lesson)))
     cells = []
     for cell in lesson.cells:
@@ -228,7 +228,7 @@ def checked(source: str) -> str:
 
 
 def cards(lessons: dict[str, NotebookNode]) -> str:
-    """A card for each lesson: question, minutes and what one needs first, from its first cell, and a figure."""
+    """A card for each lesson: from its first cell the question, the minutes and what it needs, and a figure."""
     lines = ["::::{grid} 1 2 2 3", ":gutter: 3", ""]
     for name, lesson in lessons.items():
         first = lesson.cells[0].source
@@ -236,7 +236,8 @@ def cards(lessons: dict[str, NotebookNode]) -> str:
         question = re.search(r"\*\*The question\.\*\* (.*)", first)
         needs = re.search(r"\*\*You need\*\* (.*?)\.(?:\s|$)", first)
         minutes = re.search(r"\*\*It takes\*\* (\d+) minutes[^.]*?(\d+) (?:in full|with everything)", first)
-        assert question and needs and minutes, f"{name} does not say its question, what it needs, its minutes"
+        if not (question and needs and minutes):
+            raise ValueError(f"the first cell of {name} lacks its question, what one needs, or its minutes.")
         data, _ = max(figures(lesson), key=lambda figure: len(figure[0]))  # the one with the most in it
         (SOURCE / "pictures" / f"{name}.png").write_bytes(b64decode(data))
         lines += [
@@ -256,4 +257,7 @@ def cards(lessons: dict[str, NotebookNode]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ValueError as error:
+        sys.exit(f"There is no site: {error}")

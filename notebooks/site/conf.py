@@ -62,7 +62,7 @@ FUNCTION = re.compile(r"(?:vae_edu\.)?([a-z_]\w*(?:\.\w+)+)(?:\(\))?")
 
 
 def describe_figures(_, doctree):
-    """Give every figure of a lesson its alternative text; a figure's file is named by the hash of its bytes."""
+    """Give every figure of a lesson its alternative text. Its file is named by the hash of its bytes."""
     for image in doctree.findall(nodes.image):
         image["alt"] = ALTERNATIVES.get(Path(image["uri"]).stem) or image.get("alt", "")
 
