@@ -35,7 +35,7 @@ def requirements(everything=False):
     """Name → specifier of every direct requirement, by default without those that no learner needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    names = extras.keys() - (set() if everything else {"browser", "check"})
+    names = extras.keys() - (set() if everything else {"browser", "check", "site"})
     lines = project["dependencies"] + [line for name in names for line in extras[name]]
     pairs = [re.match(r"([\w.-]+)(?:\[.*\])?(.*)", line).groups() for line in lines]
     return {normal(name): specifier for name, specifier in pairs if normal(name) != "vae-edu"}
