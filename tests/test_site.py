@@ -118,7 +118,7 @@ def test_solutions_are_folded_and_exercises_are_not(site):
             assert code.rstrip().endswith("...")
         for tag in page.find_all("details"):
             tag.extract()
-        assert "SOLUTION" not in page.main.text
+        assert "BEGIN SOLUTION" not in page.main.text
     soup.cache_clear()  # pages without their folds are of no use to the others
 
 
@@ -132,7 +132,7 @@ def test_figures_have_their_alternative_texts(site):
             if "image/png" in output.get("data", {})
         ]
         images = soup(site / f"{path.stem}.html").main.find_all("img")
-        assert [image["alt"] for image in images] == said
+        assert [image["alt"].split() for image in images] == [words.split() for words in said]
         assert all(said)
 
 
@@ -205,6 +205,5 @@ def test_formulas_fit_and_nothing_is_fetched(site, chromium, width, scheme):
 def test_the_search_works_from_disk(site, chromium):
     page = chromium.new_page()
     page.goto(f"{(site / 'search.html').as_uri()}?q=importance")
-    page.wait_for_selector("#search-results li a")
-    assert "08_how_tight_is_the_bound.html" in page.inner_html("#search-results")
+    page.wait_for_selector("#search-results a[href*='08_how_tight_is_the_bound.html']")
     page.close()

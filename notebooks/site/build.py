@@ -228,7 +228,7 @@ def checked(source: str) -> str:
 
 
 def cards(lessons: dict[str, NotebookNode]) -> str:
-    """A card for each lesson: from its first cell the question, the minutes and what it needs, and a figure."""
+    """A card for each lesson: its question, minutes and needs, from its first cell, and a figure."""
     lines = ["::::{grid} 1 2 2 3", ":gutter: 3", ""]
     for name, lesson in lessons.items():
         first = lesson.cells[0].source

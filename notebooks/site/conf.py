@@ -45,6 +45,7 @@ katex_css_path = "katex/katex.min.css"  # with its fonts, of the version of the 
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
+html_js_files = ["fit.js"]
 html_extra_path = [os.environ["VAE_EDU_SITE_EXTRA"]]
 html_copy_source = False
 html_show_sourcelink = False
