@@ -17,6 +17,8 @@ FOLDER = Path(__file__).resolve().parent
 STYLE = (FOLDER / "pages.css").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\((\w+)\.(?:ipynb|md)(#[\w-]+)?\)")
 PLACE = re.compile(r'(<h\d id="|<a class="anchor-link" href="#)([^"]+)')  # named as GitHub does
+DRAG = "COMMANDS.md#drag-q-by-hand", "explorer.html"  # what a link leads to on GitHub, and on a page
+SLIDERS = '<iframe class="live" src="sliders.html" title="Ten sliders, and the image that follows"></iframe>'
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_css %}{{ super() }}
@@ -119,8 +121,21 @@ def _linked(notebook: dict[str, Any]) -> dict[str, Any]:
         linked["metadata"]["title"] = heading[1]
     for cell in linked["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = LINK.sub(r"](\1.html\2)", cell["source"])
+            cell["source"] = LINK.sub(r"](\1.html\2)", cell["source"].replace(*DRAG))
+    linked["cells"] = with_live_sliders(linked["cells"])
     return linked
+
+
+def with_live_sliders(cells: list[Any]) -> list[Any]:
+    """Cells with sliders that work on a page, behind those that only work in Jupyter."""
+    import nbformat
+
+    found = []
+    for cell in cells:
+        found.append(cell)
+        if cell["cell_type"] == "code" and re.search(r"^sliders\(", cell["source"], re.M):
+            found.append(nbformat.v4.new_markdown_cell(SLIDERS, id="live-sliders"))
+    return found
 
 
 def _ways(name: str, place: str) -> str:

@@ -1,4 +1,4 @@
-"""The pages of `vae_edu.explore` in headless Chromium: what they compute, and what one can do: `make test-browser`.
+"""The pages of `vae_edu.explore` in headless Chromium: what they compute, and what one can do on them.
 
 axe-core is used if AXE is the path of its axe.min.js; nothing is fetched.
 """
