@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 TORCH ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help lessons lab test quick check hooks test-browser notebooks assignments pictures figures bench clean
+.PHONY: help lessons site lab test quick check hooks test-browser notebooks assignments pictures figures bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -16,6 +16,9 @@ help: ## show this list
 
 lessons: $(READY) ## run every lesson; executed copies and HTML under build/lessons
 	@$(BIN)/python notebooks/run.py
+
+site: $(VENV)/site ## build the course as a site to read or publish, in build/site
+	@$(BIN)/python notebooks/site/build.py
 
 lab: $(READY) ## open JupyterLab on the lessons
 	@if [ -n "$$VAE_EDU_DATA" ]; then cd "$$VAE_EDU_DATA" && export VAE_EDU_DATA="$$PWD" && cd "$(CURDIR)"; fi \
@@ -39,8 +42,8 @@ check: $(VENV)/check ## style (ruff), types (mypy, pyright), and lessons older t
 hooks: $(VENV)/check ## run these checks before every commit
 	$(BIN)/python -m pre_commit install
 
-test-browser: $(VENV)/browser ## move the sliders in a real JupyterLab with headless Chromium
-	$(BIN)/python -m pytest -m browser tests/test_browser.py
+test-browser: $(VENV)/browser $(VENV)/site ## use sliders, pages and site in headless Chromium
+	$(BIN)/python -m pytest -m browser tests
 
 notebooks: $(READY) ## execute the committed notebooks again, after a change to a lesson or the package
 	@$(BIN)/python notebooks/run.py --inplace
@@ -81,6 +84,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # What a learner does not need is installed by the first target that does.
-$(VENV)/test $(VENV)/browser $(VENV)/check: $(READY)
+$(VENV)/test $(VENV)/browser $(VENV)/check $(VENV)/site: $(READY)
 	@$(PIP_INSTALL) -e '.[$(@F)]'
 	@touch $@

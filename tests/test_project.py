@@ -35,7 +35,7 @@ def requirements(everything=False):
     """Name → specifier of every direct requirement, by default without those that no learner needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    names = extras.keys() - (set() if everything else {"browser", "check"})
+    names = extras.keys() - (set() if everything else {"browser", "check", "site"})
     lines = project["dependencies"] + [line for name in names for line in extras[name]]
     pairs = [re.match(r"([\w.-]+)(?:\[.*\])?(.*)", line).groups() for line in lines]
     return {normal(name): specifier for name, specifier in pairs if normal(name) != "vae-edu"}
@@ -116,7 +116,7 @@ USES = {name_of(path): imports(ast.parse(path.read_text(encoding="utf-8"))) for 
 REACHED = {"01": "networks", "08": "schedules"}  # through autoencoder, and through reproduce
 FOLDERS = {"data", "engine", "exercises", "grading"}
 HANDLED = {"plots", "diagrams", "sliders", "checks", "predictions"}  # by a person, as are the next
-HANDLED |= {"commands", "options", "report", "report_page", "streams", "__main__"}
+HANDLED |= {"commands", "options", "report", "report_page", "explore", "streams", "__main__"}
 
 
 def room(module):

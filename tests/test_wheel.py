@@ -96,7 +96,8 @@ def installed(wheel, tmp_path_factory):
 
 def test_it_holds_the_package_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert names == {*FILES, "vae_edu/py.typed", "vae_edu/iwae_runs.json"}
+    page = {f"vae_edu/explorer/{path.name}" for path in (ROOT / "vae_edu" / "explorer").iterdir()}
+    assert names == {*FILES, *page, "vae_edu/py.typed", "vae_edu/iwae_runs.json"}
 
 
 def test_every_module_can_be_imported(installed):
@@ -121,6 +122,7 @@ def test_every_command_runs(installed, tmp_path):
         "generate m.pt --n 4 --out g.png",
         "edit m.pt --image 1 --dim 0 --out e.png",
         "evaluate m.pt --n 5",
+        "explore m.pt --n 2 --out p.html",
         "reproduce iwae --k 1 --epochs 1 --data strokes --n 5 --samples 10",
     ):
         outputs[line.split()[0]] = run(python, "-m", "vae_edu", *line.split(), folder=folder)
