@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, w
 if TYPE_CHECKING:
     import torch
 
-__version__ = "0.7.0"
+__version__ = "0.6.0"
 __all__ = ["DeviceWarning", "device"]
 
 
