@@ -193,6 +193,7 @@ def explorer() -> None:
     """Write the page on which q is dragged by hand."""
     if (program := LESSONS / "explorer.py").exists():
         subprocess.run([sys.executable, program, "--out", EXTRA / "explorer.html"], check=True)
+        shutil.copy(LESSONS / "pictures" / "explorer.png", EXTRA)
 
 
 def front_page(lessons: dict[str, NotebookNode], texts: dict[str, Path]) -> None:
