@@ -14,17 +14,17 @@ from typing import Any
 from assignments import SOLUTION
 
 FOLDER = Path(__file__).resolve().parent
+STYLE = (FOLDER / "pages.css").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\((\w+)\.(?:ipynb|md)(#[\w-]+)?\)")
+PLACE = re.compile(r'(<h\d id="|<a class="anchor-link" href="#)([^"]+)')  # named as GitHub does
+DRAG = "COMMANDS.md#drag-q-by-hand", "explorer.html"  # what a link leads to on GitHub, and on a page
+SLIDERS = '<iframe class="live" src="sliders.html" title="Ten sliders, and the image that follows"></iframe>'
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_css %}{{ super() }}
-<style>
-nav.ways { margin: 8px 0 8px 75px; font: 15px/1.5 sans-serif; }
-details.folded { margin: 2px 0 6px 75px; }
-details.folded > summary { cursor: pointer; color: #555; font: 14px/1.5 sans-serif; }
-details.folded .jp-InputPrompt, details.folded .jp-OutputPrompt { display: none; }
-@media (max-width: 600px) { nav.ways, details.folded { margin-left: 0; } }
-</style>
+{% set dark = '<style media="screen and (prefers-color-scheme: dark)"' -%}
+{{ resources.include_css('static/theme-dark.css') | replace('<style', dark) }}
+<style>STYLE</style>
 {% endblock html_head_css %}
 
 {% block codecell %}
@@ -65,7 +65,7 @@ def write(notebook: dict[str, Any], path: Path) -> None:
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
-        extra_loaders=[DictLoader({"lesson.html.j2": TEMPLATE})],
+        extra_loaders=[DictLoader({"lesson.html.j2": TEMPLATE.replace("STYLE", STYLE)})],
         template_file="lesson.html.j2",
         mathjax_url="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe",
         require_js_url="",
@@ -74,22 +74,30 @@ def write(notebook: dict[str, Any], path: Path) -> None:
     exporter.register_filter("exercise", exercise)
     exporter.register_filter("solution", solution)
     body, _ = exporter.from_notebook_node(_linked(notebook), resources={"metadata": {"name": path.stem}})
-    fonts = {"availableFonts": [], "preferredFont": None, "webFont": "STIX-Web"}
+    fonts: dict[str, Any] = {"availableFonts": [], "preferredFont": None, "webFont": "STIX-Web"}
+    fonts["linebreaks"] = {"automatic": True, "width": "container"}
     settings = json.dumps({"jax": ["input/TeX", "output/HTML-CSS"], "HTML-CSS": fonts})
     body = body.replace("<head>", f"<head><script>window.MathJax = {settings};</script>", 1)
-    ways = _ways(path.stem)
-    body = body.replace("<main>", f"<main>{ways}", 1).replace("</main>", f"{ways}</main>", 1)
+    body = PLACE.sub(lambda found: found[1] + re.sub(r"[^\w-]", "", found[2].lower()), body)
+    above, below = _ways(path.stem, "above"), _ways(path.stem, "below")
+    body = body.replace("<main>", f"<main>{above}", 1).replace("</main>", f"{below}</main>", 1)
     path.write_text(body, encoding="utf-8")
 
 
 def write_texts(folder: Path) -> None:
-    """Write the index of the lessons, and the texts next to them."""
+    """Write the index of the lessons, the texts next to them, and the pictures of these."""
+    shutil.copytree(FOLDER / "pictures", folder / "pictures", dirs_exist_ok=True)
     lessons = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in _lessons()}
     lines = ["# Variational autoencoders, one lecture line at a time", ""]
     for name, lesson in lessons.items():
         title, *paragraphs = "".join(lesson["cells"][0]["source"]).split("\n\n")
         question = next(text for text in paragraphs if text.startswith("**The question.**"))
-        lines += [f"- [{title.lstrip('# ')}]({name}.ipynb). {question.removeprefix('**The question.** ')}"]
+        takes = re.search(
+            r"\*\*It takes\*\* (\d+) minutes.*?(\d+) (?:in full|with everything)", "\n".join(paragraphs)
+        )
+        minutes = f" *{takes[1]} minutes, {takes[2]} in full.*" if takes else ""
+        question = question.removeprefix("**The question.** ")
+        lines += [f"- [{title.lstrip('# ')}]({name}.ipynb). {question}{minutes}"]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
     lines += [f"- [{text.partition(chr(10))[0].lstrip('# ')}]({name}.md)" for name, text in texts.items()]
     for name, text in {"index": "\n".join(lines), **texts}.items():
@@ -107,16 +115,31 @@ def _notebook(text: str) -> dict[str, Any]:
 
 
 def _linked(notebook: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose links lead to pages."""
+    """A copy whose links lead to pages, and whose title is its first heading."""
     linked = copy.deepcopy(notebook)
+    if heading := re.match(r"# (.+)", linked["cells"][0]["source"]):
+        linked["metadata"]["title"] = heading[1]
     for cell in linked["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = LINK.sub(r"](\1.html\2)", cell["source"])
+            cell["source"] = LINK.sub(r"](\1.html\2)", cell["source"].replace(*DRAG))
+    linked["cells"] = with_live_sliders(linked["cells"])
     return linked
 
 
-def _ways(name: str) -> str:
-    """Links to the lesson before, the index, and the lesson after."""
+def with_live_sliders(cells: list[Any]) -> list[Any]:
+    """Cells with sliders that work on a page, behind those that only work in Jupyter."""
+    import nbformat
+
+    found = []
+    for cell in cells:
+        found.append(cell)
+        if cell["cell_type"] == "code" and re.search(r"^sliders\(", cell["source"], re.M):
+            found.append(nbformat.v4.new_markdown_cell(SLIDERS, id="live-sliders"))
+    return found
+
+
+def _ways(name: str, place: str) -> str:
+    """Links to the lesson before, the index, and the lesson after, for above or below the text."""
     names = [path.stem for path in _lessons()]
     ways = ["" if name == "index" else '<a href="index.html">all lessons</a>']
     if name in names:
@@ -125,7 +148,7 @@ def _ways(name: str) -> str:
             ways.insert(0, f'<a href="{names[at - 1]}.html" rel="prev">← {_shown(names[at - 1])}</a>')
         if at + 1 < len(names):
             ways.append(f'<a href="{names[at + 1]}.html" rel="next">{_shown(names[at + 1])} →</a>')
-    return f'<nav class="ways">{" · ".join(filter(None, ways))}</nav>'
+    return f'<nav class="ways" aria-label="lessons, {place}">{" · ".join(filter(None, ways))}</nav>'
 
 
 def _shown(name: str) -> str:

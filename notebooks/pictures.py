@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md and TEACHING.md into notebooks/pictures (make pictures).
+"""Draw the pictures of the README and of the texts into notebooks/pictures (make pictures).
 
 The page of feedback is a screenshot of a real one. Without Chromium the one that is there stays.
 """

@@ -31,6 +31,7 @@ SLOW = {
     "test_mnist.py",
     "test_pages.py",
     "test_own_sets.py",
+    "test_explore.py",
     "test_gradebook.py",
     "test_gradescope.py",
     "test_reproduce.py",

@@ -1,4 +1,4 @@
-"""The tables of the benchmarks: their ratios, their place in the README, and training to a good model."""
+"""The tables of the benchmarks: their ratios, their place in SPEED.md, and training to a good model."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.benchmarks import good_model, others
-from tests.benchmarks.__main__ import README, line, write
+from tests.benchmarks.__main__ import PAGE, line, write
 from tests.benchmarks.good_model import MOST, Result
 from tests.benchmarks.measure import Row, in_turns
 from tests.benchmarks.rows import network
@@ -44,8 +44,8 @@ def test_the_layers_of_a_network():
 
 
 def test_a_table_takes_the_place_of_the_last_one_of_its_kind(tmp_path):
-    text = README.read_text(encoding="utf-8")
-    copy = Path(tmp_path) / "README.md"
+    text = PAGE.read_text(encoding="utf-8")
+    copy = Path(tmp_path) / "SPEED.md"
     copy.write_text(text, encoding="utf-8")
     write("cpu", "a new table\n", copy)
     changed = copy.read_text(encoding="utf-8")

@@ -437,10 +437,9 @@ def test_every_key_of_json_is_explained(model, capsys):
     assert all(key.removesuffix("_standard_error") in text for key in keys)
 
 
-def test_the_commands_of_the_readme_run_as_shown(tmp_path):
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```bash\n(python -m vae_edu train.*?)```", text, re.S)
-    commands = block.splitlines()
+def test_the_commands_of_the_page_run_as_shown(tmp_path):
+    text = (Path(__file__).parent.parent / "notebooks" / "COMMANDS.md").read_text(encoding="utf-8")
+    commands = re.search(r"```bash\n(python -m vae_edu train.*?)```", text, re.S)[1].splitlines()
     assert [line.split()[3] for line in commands] == ["train", "evaluate", "report", "generate", "edit"]
     for line in commands:
         done = run(*line.split()[3:], cwd=tmp_path)

@@ -14,7 +14,7 @@ FOLDER = ROOT / "notebooks"
 PAGE = (FOLDER / "LECTURE.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| .*\| \[\d\d\]\((\w+)\.ipynb\), \*(.+?)\* \| (.+?) \|$", PAGE, re.M)
 LABEL = r"\b(?:L\d|D\d)\b"
-PAGES = ["LECTURE.md", "FORMULAS.md", "PROJECT.md", "TEACHING.md"]
+PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
 
 
 def text_of(lesson):
@@ -49,7 +49,7 @@ def test_the_sheet_of_formulas_has_every_line():
 
 
 def test_every_lesson_of_the_lecture_has_a_row():
-    assert {lesson for lesson, _, _ in ROWS} == {name for name in LESSONS if name[:2] < "09"}
+    assert {name for name in LESSONS if name[:2] < "10"} <= {lesson for lesson, _, _ in ROWS}
 
 
 @pytest.mark.parametrize(("lesson", "section"), sorted({row[:2] for row in ROWS}))

@@ -83,6 +83,30 @@ def test_pages_lead_to_one_another(tmp_path):
             assert not target.endswith(".ipynb"), (page, target)
 
 
+def test_pictures_and_places_of_the_texts_are_there(tmp_path):
+    pages.write_texts(tmp_path)
+    written = {
+        path.name: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in tmp_path.glob("*.html")
+    }
+    for name, text in written.items():
+        for image in text.main.find_all("img"):
+            assert (tmp_path / image["src"]).exists(), (name, image["src"])
+        for link in text.main.find_all("a", href=re.compile("#")):
+            page, _, place = link["href"].partition("#")
+            if not page or page in written:
+                assert written[page or name].find(id=place), (name, link["href"])
+
+
+def test_the_title_and_the_index_are_the_lessons(page, tmp_path):
+    assert page.title.text == "1 · Twice $x$"
+    pages.write_texts(tmp_path)
+    index = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
+    items = [item.text for item in index.main.find_all("li")]
+    assert items[4].startswith("4 · The evidence lower bound. How can we make")
+    assert items[4].endswith("45 minutes, 80 in full.")
+
+
 def test_a_lesson_leads_to_its_neighbors(tmp_path):
     cell = nbformat.v4.new_markdown_cell("[three](03_bayes_rule.ipynb) and [lines](LECTURE.md#d1)")
     pages.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "04_elbo.html")

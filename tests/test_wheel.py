@@ -19,7 +19,7 @@ import vae_edu
 ROOT = Path(__file__).parent.parent
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "vae_edu").rglob("*.py"))]
 NEEDED = ("numpy", "torch", "matplotlib", "pillow", "tqdm")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETUP = (ROOT / "notebooks" / "SETUP.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links to packages need Unix")
 
 
@@ -96,7 +96,8 @@ def installed(wheel, tmp_path_factory):
 
 def test_it_holds_the_package_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert names == {*FILES, "vae_edu/py.typed", "vae_edu/iwae_runs.json"}
+    page = {f"vae_edu/explorer/{path.name}" for path in (ROOT / "vae_edu" / "explorer").iterdir()}
+    assert names == {*FILES, *page, "vae_edu/py.typed", "vae_edu/iwae_runs.json"}
 
 
 def test_every_module_can_be_imported(installed):
@@ -121,6 +122,7 @@ def test_every_command_runs(installed, tmp_path):
         "generate m.pt --n 4 --out g.png",
         "edit m.pt --image 1 --dim 0 --out e.png",
         "evaluate m.pt --n 5",
+        "explore m.pt --n 2 --out p.html",
         "reproduce iwae --k 1 --epochs 1 --data strokes --n 5 --samples 10",
     ):
         outputs[line.split()[0]] = run(python, "-m", "vae_edu", *line.split(), folder=folder)
@@ -145,8 +147,8 @@ def test_sliders_without_a_notebook_are_refused_in_a_sentence(installed):
 
 
 def test_the_first_cell_for_colab_leaves_pytorch_alone_and_a_lesson_runs(wheel, tmp_path):
-    """The README's cell, in an environment like Colab's: PyTorch, IPython and ipywidgets, no vae_edu."""
-    (cell,) = re.findall(r"```python\n(%pip .*?)```", README, re.S)
+    """The cell of SETUP.md, in an environment like Colab's: PyTorch, IPython and ipywidgets, no vae_edu."""
+    (cell,) = re.findall(r"```python\n(%pip .*?)```", SETUP, re.S)
     assert cell.count("ADDRESS") == 1
     python = environment(tmp_path / "venv", *NEEDED, "ipykernel", "ipywidgets", "nbclient", "pip")
     lesson = nbformat.read(ROOT / "notebooks/07_editing.ipynb", as_version=4)

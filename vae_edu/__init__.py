@@ -14,7 +14,7 @@ The map of the course: each lesson, the modules that it is the first to use, and
     09  conditional                                 a label behind the bar of every line, D1 to L5
 
 What a person handles: plots, diagrams, sliders, checks (of the exercises), predictions; commands, options,
-report, report_page, streams (a terminal).
+report, report_page, explore (pages), streams (a terminal).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 

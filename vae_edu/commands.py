@@ -31,12 +31,15 @@ from vae_edu.engine import checkpoint, distributed
 from vae_edu.engine.chunks import chunk_sizes
 from vae_edu.engine.interrupts import exit_code
 from vae_edu.engine.randomness import random_stream
+from vae_edu.explore import explore as write_page
+from vae_edu.explore import rounded
 from vae_edu.generate import generate as draw
 from vae_edu.grid import Grid
 from vae_edu.monitor import bits_per_dimension
 from vae_edu.options import (
     Edit,
     Evaluate,
+    Explore,
     Generate,
     Grade,
     Gradebook,
@@ -184,9 +187,7 @@ def evaluate(options: Evaluate) -> int:
 
 def report(options: Report) -> int:
     """Write a page on a model: its numbers, its images, and what is wrong."""
-    _check_out(options.out)
-    if Path(options.out).suffix.lower() != ".html":
-        raise ValueError(f"--out {options.out} is no page: name an .html file.")
+    _check_page(options.out)
     vae = VAE.load(options.model, options.device)
     source = _source_for(vae, options)
     x = _some(_held_out_for(vae, source), options.n)
@@ -198,6 +199,19 @@ def report(options: Report) -> int:
     found = measure(vae, train, x, samples=options.samples, seed=options.seed)
     write(found, options.out, f"{Path(options.model).name} on {source['name']}")
     print("\n".join([*found.findings, f"The report is in {options.out}."]))
+    return 0
+
+
+def explore(options: Explore) -> int:
+    """Write a page on which one drags q by hand."""
+    _check_page(options.out)
+    vae = VAE.load(options.model, options.device)
+    rounded(vae, latent_dim=2)  # to say what does not fit before images are read
+    source = _source_for(vae, options)
+    x = _held_out_for(vae, source)
+    x = _some(x, min(options.n, len(x)))
+    write_page(vae, x, options.out, f"Drag q: {Path(options.model).name} on {Path(source['name']).name}")
+    print(f"The page is in {options.out}: {Path(options.out).stat().st_size / 1000:.0f} kB.")
     return 0
 
 
@@ -378,10 +392,16 @@ def _check_picture(path: str) -> None:
         raise ValueError(f"--out {path} is no picture: name a .png file.")
 
 
+def _check_page(path: str) -> None:
+    _check_out(path)
+    if Path(path).suffix.lower() != ".html":
+        raise ValueError(f"--out {path} is no page: name an .html file.")
+
+
 # Data and models.
 
 
-def _source(options: Train | Edit | Evaluate | Report | Reproduce) -> dict[str, Any]:
+def _source(options: Train | Edit | Evaluate | Report | Explore | Reproduce) -> dict[str, Any]:
     """What `load_images` should load: the data's name, and size and gray if they were given."""
     source = {"name": options.data, "device": options.device, "size": options.size, "gray": options.gray}
     return {name: value for name, value in source.items() if value is not None}
@@ -434,7 +454,7 @@ def _check_alike(image_shape: torch.Size, test: Tensor) -> None:
         )
 
 
-def _source_for(vae: VAE, options: Edit | Evaluate | Report) -> dict[str, Any]:
+def _source_for(vae: VAE, options: Edit | Evaluate | Report | Explore) -> dict[str, Any]:
     """What to look at: the data that are named, or else those that the model learned from."""
     source = _source(options)
     if options.data is None:

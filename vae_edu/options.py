@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   python -m vae_edu train --out model.pt --resume --epochs 20
   python -m vae_edu evaluate model.pt
   python -m vae_edu report model.pt --out report.html
+  python -m vae_edu explore model.pt --out page.html
   python -m vae_edu generate model.pt --out samples.png
   python -m vae_edu edit model.pt --image 3 --dim 0 --out edit.png
   python -m vae_edu reproduce iwae --k 5
@@ -46,6 +47,10 @@ REPORT = """the page is one file: the bound on held-out and on training images, 
 log p(x), the baseline of independent pixels, the KL of each dimension,
 reconstructions, samples with their nearest training images, and a sentence for
 each thing that is wrong. The sentences are printed, too."""
+EXPLORE = """the page is one file that needs no network: log p(x), the posterior and the three
+terms of D6 while one drags q by hand, bounds with K draws, images from any code.
+It takes a model with --latent-dim 2, --likelihood bernoulli and --network mlp.
+Its weights are rounded to 16 bits, and so is what the page computes."""
 REPRODUCE = """the table: Burda et al. (2016), "Importance weighted autoencoders", one layer of
 codes. 784-200-200-50-200-200-784 with tanh; MNIST is binarized anew in every
 step; -log p(x) with 5000 samples. The paper's schedule of the learning rate
@@ -96,6 +101,7 @@ JSON = "one JSON object instead of a table"
 
 LARGEST = 2**63 - 1  # that PyTorch counts to
 MOST_SAMPLES = 10**7  # of one image, which take minutes
+MOST_SHOWN = 100  # images on a page, each a button
 MOST_RADIUS = 1000.0  # of a grid; 5 holds all of N(0, I)
 
 
@@ -169,6 +175,7 @@ def _parser() -> Parser:
     _add_edit(command("edit", "change one dimension of an image's code and decode"))
     _add_evaluate(command("evaluate", "measure a model on held-out images", EVALUATE))
     _add_report(command("report", "write a page on a model: numbers, images, and what is wrong", REPORT))
+    _add_explore(command("explore", "write a page on which one drags q by hand", EXPLORE))
     _add_reproduce(command("reproduce", "train and measure a row of a published table", REPRODUCE))
     _add_grade(command("grade", "mark a folder of students' notebooks", GRADE))
     _add_gradebook(command("gradebook", "write the marks into nbgrader's gradebook", GRADEBOOK))
@@ -342,6 +349,27 @@ def _add_report(parser: Parser) -> None:
 
 
 @dataclass(frozen=True)
+class Explore:
+    """What `explore` takes; its --help explains each."""
+
+    model: str
+    out: str
+    n: int = 20
+    data: str | None = None
+    size: int | None = None
+    gray: bool | None = None
+    device: str | None = None
+
+
+def _add_explore(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", type=_text, help=MODEL)
+    add("--out", required=True, type=_text, help="the page to write, an .html file")
+    add("--n", type=_whole(1, MOST_SHOWN), help=f"held-out images to choose from (default: {Explore.n})")
+    _add_data(parser, "the model's own")
+
+
+@dataclass(frozen=True)
 class Reproduce:
     """What `reproduce` takes; its --help explains each."""
 
@@ -457,7 +485,7 @@ def _add_gradescope(parser: Parser) -> None:
     add("--lesson", type=_text, help="such as 01_autoencoder (default: what each notebook holds)")
 
 
-KINDS = (Train, Generate, Edit, Evaluate, Report, Reproduce, Grade, Gradebook, Gradescope)
+KINDS = (Train, Generate, Edit, Evaluate, Report, Explore, Reproduce, Grade, Gradebook, Gradescope)
 OPTIONS = {kind.__name__.lower(): kind for kind in KINDS}
 
 

@@ -29,7 +29,7 @@ sys.path[:0] = [str(LESSONS)]
 import assignments
 import nbformat
 from nbformat import NotebookNode
-from pages import exercise, solution
+from pages import DRAG, exercise, solution, with_live_sliders
 
 import vae_edu
 from vae_edu import checks
@@ -53,6 +53,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "pictures").mkdir(parents=True)
     (EXTRA / "lessons").mkdir(parents=True)
+    live = live_pages()
     lessons = {path.stem: assignments.read(path) for path in sorted(LESSONS.glob("[0-9]*.ipynb"))}
     texts = {path.stem: path for path in [*sorted(LESSONS.glob("*.md")), *ROOT.glob("C[HO]*.md")]}
 
@@ -65,7 +66,6 @@ def main() -> int:
         text = linked(path.read_text(encoding="utf-8"), path.parent)
         (SOURCE / f"{name}.md").write_text(text, encoding="utf-8")
     reference()
-    explorer()
     front_page(lessons, texts)
     alternatives = SOURCE / "alternatives.json"
     alternatives.write_text(json.dumps(dict(each for le in lessons.values() for each in described(le))))
@@ -74,6 +74,7 @@ def main() -> int:
     from sphinx.cmd.build import main as sphinx
 
     failed = sphinx(["-q", "-W", "--keep-going", "-j", "auto", "-c", str(HERE), str(SOURCE), str(SITE)])
+    failed = live.wait() or failed
     print(f"{SITE / 'index.html'}: " + ("see the warnings above" if failed else "open it in a browser"))
     return failed
 
@@ -82,10 +83,11 @@ def page(name: str, lesson: NotebookNode) -> NotebookNode:
     """The lesson for the site: each solution in a folded cell, and links to take the notebook away."""
     lesson = nbformat.from_dict(json.loads(json.dumps(lesson)))
     cells = []
-    for cell in lesson.cells:
+    for cell in with_live_sliders(lesson.cells):
         cells.append(cell)
         if cell.cell_type == "markdown":
-            cell.source = linked(cell.source, LESSONS)
+            attached(cell)
+            cell.source = linked(cell.source.replace(DRAG[0], f"page:{DRAG[1]}"), LESSONS)
             continue
         for tag in set(cell.metadata.get("tags", [])) & FOLDED.keys():
             fold(cell, tag, FOLDED[tag])
@@ -97,6 +99,13 @@ def page(name: str, lesson: NotebookNode) -> NotebookNode:
     cells[0].source = f"{title}\n\n{ways(name)}\n{rest}"
     lesson.cells = cells
     return lesson
+
+
+def attached(cell: NotebookNode) -> None:
+    """Make files of the pictures that a cell carries."""
+    for name, kinds in cell.pop("attachments", {}).items():
+        (SOURCE / "pictures" / name).write_bytes(b64decode(kinds["image/png"]))
+        cell.source = cell.source.replace(f"(attachment:{name})", f"(pictures/{name})")
 
 
 def fold(cell: NotebookNode, tag: str, title: str) -> None:
@@ -189,11 +198,10 @@ def reference() -> None:
     (SOURCE / "api.md").write_text("\n".join([*lines, "", *pages, "```", ""]), encoding="utf-8")
 
 
-def explorer() -> None:
-    """Write the page on which q is dragged by hand."""
-    if (program := LESSONS / "explorer.py").exists():
-        subprocess.run([sys.executable, program, "--out", EXTRA / "explorer.html"], check=True)
-        shutil.copy(LESSONS / "pictures" / "explorer.png", EXTRA)
+def live_pages() -> subprocess.Popen[bytes]:
+    """Begin to write the pages on which one drags q and moves sliders, while Sphinx makes the others."""
+    quiet = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, LESSONS / "explorer.py", "--out", SITE], env=quiet)
 
 
 def front_page(lessons: dict[str, NotebookNode], texts: dict[str, Path]) -> None:
@@ -213,8 +221,6 @@ def front_page(lessons: dict[str, NotebookNode], texts: dict[str, Path]) -> None
     missing = [path for _, path, _ in LINK.findall(text) if path.endswith(".md") and path[:-3] not in names]
     for path in missing:  # a line about a text that is not there
         text = re.sub(rf"^.*\({path}[^)]*\).*\n", "", text, flags=re.M)
-    if not (EXTRA / "explorer.html").exists():
-        text = re.sub(r"<!-- explorer -->.*?<!-- /explorer -->\n", "", text, flags=re.S)
     (SOURCE / "index.md").write_text(text, encoding="utf-8")
 
 

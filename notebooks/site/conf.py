@@ -32,6 +32,7 @@ nb_merge_streams = True
 nb_code_prompt_show = nb_code_prompt_hide = "{type}"  # build.py says it for each cell
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 4
+myst_url_schemes = {"http": None, "https": None, "mailto": None, "page": "{{path}}"}  # page: not by Sphinx
 suppress_warnings = ["mystnb.unknown_mime_type"]  # a widget, next to its picture
 
 default_role = "code"

@@ -1,7 +1,7 @@
 """How close to the hardware: one table, each row a ratio measured in one run.
 
     python -m tests.benchmarks            print the table, of the GPU if there is one
-    python -m tests.benchmarks --write    and write it into the README
+    python -m tests.benchmarks --write    and write it into notebooks/SPEED.md
 
 `make bench` also runs tests.benchmarks.growth.
 """
@@ -18,7 +18,7 @@ from tests.benchmarks import rows
 from tests.benchmarks.measure import Row, heading
 from vae_edu import streams
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "notebooks" / "SPEED.md"
 OTHERS = ("DataLoader", "kernel by kernel", "pythae")
 
 
@@ -54,11 +54,11 @@ def _spread(ratio: tuple[float, float, float]) -> str:
     return "{:.2f} ({:.2f}–{:.2f})".format(*ratio)
 
 
-def write(kind: str, table: str, readme: Path = README) -> None:
-    """Replace the README's table of this kind, cpu or cuda."""
-    text = readme.read_text(encoding="utf-8")
+def write(kind: str, table: str, page: Path = PAGE) -> None:
+    """Replace the page's table of this kind, cpu or cuda."""
+    text = page.read_text(encoding="utf-8")
     pattern = rf"(<!-- bench {kind} -->\n).*?(<!-- /bench -->)"
-    readme.write_text(
+    page.write_text(
         re.sub(pattern, lambda found: found[1] + table + found[2], text, flags=re.S), encoding="utf-8"
     )
 
@@ -66,7 +66,7 @@ def write(kind: str, table: str, readme: Path = README) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed (5)")
-    parser.add_argument("--write", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into notebooks/SPEED.md")
     options = parser.parse_args()
     kind = vae_edu.device().type
     where = "threads" if kind == "cpu" else "on"

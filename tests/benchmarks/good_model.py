@@ -1,7 +1,7 @@
 """How long until the model is good: seconds from the start of a process to a held-out ELBO of −105 nats.
 
     python -m tests.benchmarks.good_model             print the table
-    python -m tests.benchmarks.good_model --write     and write it into the README
+    python -m tests.benchmarks.good_model --write     and write it into notebooks/SPEED.md
 
 Everyone trains 784-400-20 on the 60,000 images of MNIST, binarized anew at random in every step, in a process
 that also starts Python, imports PyTorch and reads the files. All but ours end after the first epoch at which
@@ -231,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.good_model")
     parser.add_argument("--runs", type=int, default=3, help="how often each is trained (3)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(1 2)")
-    parser.add_argument("--write", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into notebooks/SPEED.md")
     options = parser.parse_args()
     os.environ["VAE_EDU_DEVICE"] = "cpu"
     try:
