@@ -99,6 +99,7 @@ def write_texts(folder: Path) -> None:
         question = question.removeprefix("**The question.** ")
         lines += [f"- [{title.lstrip('# ')}]({name}.ipynb). {question}{minutes}"]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
+    lines += ["", "## To go with them", ""]
     lines += [f"- [{text.partition(chr(10))[0].lstrip('# ')}]({name}.md)" for name, text in texts.items()]
     for name, text in {"index": "\n".join(lines), **texts}.items():
         write(_notebook(text), folder / f"{name}.html")
