@@ -2,12 +2,9 @@
 
 python notebooks/explorer.py                  build/explorer.html and build/sliders.html, in a minute
 python notebooks/explorer.py --out folder     another folder
-python notebooks/explorer.py --picture        also notebooks/pictures/explorer.png, with Chromium
 """
 
 import argparse
-import shutil
-import subprocess
 from pathlib import Path
 
 import torch
@@ -19,9 +16,7 @@ from vae_edu.explore import explore, slider_page
 from vae_edu.train import fit
 from vae_edu.vae import VAE
 
-FOLDER = Path(__file__).resolve().parent
-BUILD = FOLDER.parent / "build"
-PICTURE = FOLDER / "pictures" / "explorer.png"
+BUILD = Path(__file__).resolve().parent.parent / "build"
 
 
 def small_model(
@@ -52,27 +47,13 @@ def write_pages(folder: Path) -> None:
     (folder / "sliders.html").write_text(text, encoding="utf-8")
 
 
-def picture(page: Path, path: Path = PICTURE) -> None:
-    """A still of the page at 1280 pixels, by headless Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        raise SystemExit("--picture needs Chromium or Chrome: install one, or leave the option out.")
-    command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += ["--window-size=1280,1000", "--virtual-time-budget=8000", f"--screenshot={path}"]
-    subprocess.run([*command, page.resolve().as_uri()], check=True, capture_output=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the pages on which one drags q and moves sliders.")
     parser.add_argument("--out", type=Path, default=BUILD, metavar="FOLDER", help="default: build")
-    parser.add_argument("--picture", action="store_true", help=f"also {PICTURE.name}, with Chromium")
     options = parser.parse_args()
     write_pages(options.out)
     for name in ("explorer.html", "sliders.html"):
         print(f"{options.out / name}: {(options.out / name).stat().st_size / 1000:.0f} kB")
-    if options.picture:
-        picture(options.out / "explorer.html")
 
 
 if __name__ == "__main__":

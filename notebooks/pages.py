@@ -5,11 +5,14 @@ The pages are linked to one another, to an index, and to the texts that go with 
 
 import copy
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assignments import SOLUTION
 
@@ -90,19 +93,46 @@ def write_texts(folder: Path) -> None:
     lessons = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in _lessons()}
     lines = ["# Variational autoencoders, one lecture line at a time", ""]
     for name, lesson in lessons.items():
-        title, *paragraphs = "".join(lesson["cells"][0]["source"]).split("\n\n")
-        question = next(text for text in paragraphs if text.startswith("**The question.**"))
-        takes = re.search(
-            r"\*\*It takes\*\* (\d+) minutes.*?(\d+) (?:in full|with everything)", "\n".join(paragraphs)
-        )
-        minutes = f" *{takes[1]} minutes, {takes[2]} in full.*" if takes else ""
-        question = question.removeprefix("**The question.** ")
-        lines += [f"- [{title.lstrip('# ')}]({name}.ipynb). {question}{minutes}"]
+        first = opening(name, "".join(lesson["cells"][0]["source"]))
+        minutes = f"*{first.short} minutes, {first.full} in full.*"
+        lines += [f"- [{first.title}]({name}.ipynb). {first.question} {minutes}"]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
     lines += ["", "## To go with them", ""]
     lines += [f"- [{text.partition(chr(10))[0].lstrip('# ')}]({name}.md)" for name, text in texts.items()]
     for name, text in {"index": "\n".join(lines), **texts}.items():
         write(_notebook(text), folder / f"{name}.html")
+
+
+class Opening(NamedTuple):
+    """What the first cell of a lesson says; minutes of the short and of the full way, in digits."""
+
+    title: str
+    question: str
+    needs: str
+    short: str
+    full: str
+
+
+def opening(name: str, text: str) -> Opening:
+    """The parts of a lesson's first cell.
+
+    Raises:
+        ValueError: One of them is missing.
+    """
+    title = re.match(r"# (.*)", text)
+    question = re.search(r"\*\*The question\.\*\* (.*)", text)
+    needs = re.search(r"\*\*You need\*\* (.*?)\.(?:\s|$)", text)
+    takes = re.search(r"\*\*It takes\*\* (\d+) minutes[^.]*?(\d+) (?:in full|with everything)", text)
+    if not (title and question and needs and takes):
+        raise ValueError(f"the first cell of {name} lacks its title, its question, its needs or its minutes.")
+    return Opening(title[1], question[1], needs[1], takes[1], takes[2])
+
+
+def begin_live_pages(folder: Path) -> subprocess.Popen[bytes]:
+    """Begin to write the pages on which one drags q and moves sliders, to which lessons 04 and 07 lead."""
+    command = [sys.executable, str(FOLDER / "explorer.py"), "--out", str(folder)]
+    quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=os.environ | quiet, stdout=subprocess.DEVNULL)
 
 
 def _lessons() -> list[Path]:

@@ -1,6 +1,7 @@
 """Draw the pictures of the README and of the texts into notebooks/pictures (make pictures).
 
-The page of feedback is a screenshot of a real one. Without Chromium the one that is there stays.
+The page of feedback and the explorer are screenshots of real ones. Without Chromium those that are there
+stay.
 """
 
 import os
@@ -17,12 +18,14 @@ matplotlib.use("agg")
 import nbformat
 import torch
 from assignments import ANSWER, SOLUTION
+from explorer import small_model
 from matplotlib.axes import Axes
 from PIL import Image, ImageChops
 from torch import Tensor
 
 from vae_edu import active_units, autoencoder, edit, elbo, generate, plots
 from vae_edu.data import Images, binarize, load_images, stroke_digits
+from vae_edu.explore import explore
 from vae_edu.grading.grade import grade
 from vae_edu.grid import Grid
 from vae_edu.train import fit
@@ -42,7 +45,14 @@ def main() -> None:
     save("readme.png", plots.image_rows(reconstructions(train, test)))
     save("vae.png", plots.image_rows(edits(train, test)))
     save("waterfall.png", waterfall())
-    feedback(FOLDER / "feedback.png")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        print("there is no Chromium, so feedback.png and explorer.png stay as they are")
+        return
+    for name, draw in {"feedback.png": feedback, "explorer.png": explorer}.items():
+        draw(chromium, FOLDER / name)
+        print(f"wrote {FOLDER / name}")
 
 
 def reconstructions(train: Images, test: Images) -> Mapping[str, Tensor]:
@@ -100,13 +110,22 @@ def save(name: str, ax: Axes) -> None:
     print(f"wrote {FOLDER / name}")
 
 
-def feedback(picture: Path) -> None:
+def screenshot(chromium: str, page: Path, picture: Path, width: int, height: int) -> None:
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    options += [f"--window-size={width},{height}", "--virtual-time-budget=8000", f"--screenshot={picture}"]
+    subprocess.run([chromium, *options, page.resolve().as_uri()], check=True, capture_output=True)
+
+
+def explorer(chromium: str, picture: Path) -> None:
+    """The page on which one drags q by hand, as it opens."""
+    with TemporaryDirectory() as room:
+        page = Path(room) / "explorer.html"
+        explore(*small_model(), page)
+        screenshot(chromium, page, picture, 1280, 1000)
+
+
+def feedback(chromium: str, picture: Path) -> None:
     """A page as `grade` writes it, of a notebook with one remark, two mistakes and an answer."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if not chromium:
-        print(f"there is no Chromium, so {picture} stays as it is")
-        return
     lesson = nbformat.read(FOLDER.parent / "03_bayes_rule.ipynb", as_version=4)
     for cell in lesson.cells:
         for name, answer in ANNAS.items():
@@ -118,13 +137,10 @@ def feedback(picture: Path) -> None:
         nbformat.write(lesson, notebook)
         grade(notebook, Path(room) / "grades.csv", seed=0, unconfined=True)
         page = Path(room) / "grades_feedback" / "anna" / "03_bayes_rule.html"
-        size = f"--window-size={WIDTH},2000"
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", size, f"--screenshot={whole}"]
-        subprocess.run([chromium, *options, page.as_uri()], check=True, capture_output=True)
+        screenshot(chromium, page, whole, WIDTH, 2000)
         image = Image.open(whole).convert("RGB")
         *_, bottom = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
         image.crop((0, 0, WIDTH, bottom + 32)).save(picture)
-    print(f"wrote {picture}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ python notebooks/run.py --inplace       execute the committed notebooks again
 import argparse
 import os
 import re
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -120,13 +119,6 @@ def _tidy(notebook: dict, lesson: str) -> None:
     }
 
 
-def write_live_pages() -> None:
-    """Write the pages on which one drags q and moves sliders, to which lessons 04 and 07 lead."""
-    command = [sys.executable, str(FOLDER / "explorer.py"), "--out", str(BUILD)]
-    quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=os.environ | quiet, stdout=subprocess.DEVNULL, check=True)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the lessons of the course.")
     parser.add_argument("lessons", nargs="*", help="names such as 01_autoencoder (default: all)")
@@ -148,13 +140,13 @@ def main() -> int:
         pages.copy_mathjax(BUILD)
         pages.write_texts(BUILD)
     names = arguments.lessons or list(known)
-    live = not arguments.inplace and not {"04_elbo", "07_editing"}.isdisjoint(names)  # they have a live page
+    with_live_page = not arguments.inplace and not {"04_elbo", "07_editing"}.isdisjoint(names)
+    live = pages.begin_live_pages(BUILD) if with_live_page else None
     start = time.perf_counter()
     results = []
     print(f"{len(names)} lessons, up to {AT_ONCE} at a time:", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(run, known[name], arguments.inplace): name for name in names}
-        pages_written = pool.submit(write_live_pages) if live else None
         try:
             for done in as_completed(running):
                 result = done.result()
@@ -162,18 +154,19 @@ def main() -> int:
                 verdict = "passed" if result.failure is None else f"FAILED in {result.failure}"
                 line = f"{running[done]:32} {result.seconds:6.1f} s {result.megabytes:6} MB  {verdict}"
                 print(line, flush=True)
+            broken = live is not None and live.wait() != 0
         except KeyboardInterrupt:
             print("Stopped. Unfinished lessons were not written.", flush=True)
             os._exit(130)  # an ordinary exit would wait for the lessons; kernels end with this process
-        if pages_written:
-            pages_written.result()
     slowest = max(result.seconds for result in results)
     largest = max(result.megabytes for result in results)
     took = time.perf_counter() - start
     print(f"{'all':32} {took:6.1f} s, the slowest {slowest:.1f} s, the largest {largest} MB", flush=True)
     if not arguments.inplace:
         print(f"Open {BUILD}/index.html in a browser, or the notebooks next to it in JupyterLab.")
-    return int(any(result.failure for result in results))
+    if broken:
+        print("explorer.html and sliders.html could not be written; the reason is above.")
+    return int(broken or any(result.failure for result in results))
 
 
 if __name__ == "__main__":

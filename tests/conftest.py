@@ -107,6 +107,20 @@ def folder(tmp_path_factory):
     return write_digits(tmp_path_factory.mktemp("digits"))
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless browser, for tests with the marker `browser`."""
+    from tests.test_browser import browser_program, start_playwright
+
+    with (
+        start_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=browser_program(), args=["--no-sandbox", "--disable-gpu"]
+        ) as browser,
+    ):
+        yield browser
+
+
 @pytest.fixture
 def mnist():
     """The real MNIST, if VAE_EDU_DATA is the folder that holds it; else the test is skipped."""

@@ -13,7 +13,6 @@ import torch
 from explorer import small_model
 from torch.distributions import Independent, Normal
 
-from tests.test_browser import browser_program, start_playwright
 from vae_edu import elbo, marginal
 from vae_edu.explore import explore, rounded, slider_page
 from vae_edu.grid import Grid
@@ -36,17 +35,6 @@ def address(trained, tmp_path_factory):
     explore(trained[0], trained[2], path)
     assert path.stat().st_size < 250_000
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with (
-        start_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=browser_program(), args=["--no-sandbox", "--disable-gpu"]
-        ) as browser,
-    ):
-        yield browser
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import nbformat
 import pages
 import pytest
 
-from tests.test_browser import browser_program, start_playwright
-
 pytestmark = pytest.mark.browser
 
 PHONE, LAPTOP, PAPER = 390, 1280, 680  # pixels; paper is A4 without its margins
@@ -47,24 +45,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with (
-        start_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=browser_program(), args=["--no-sandbox", "--disable-gpu"]
-        ) as browser,
-    ):
-        yield browser
-
-
 @pytest.fixture
-def show(browser, folder):
+def show(chromium, folder):
     """Open a page at a width, and wait for its formulas; nothing is asked of any host."""
     opened = []
 
     def show(name, width, **options):
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto((folder / f"{name}.html").as_uri())

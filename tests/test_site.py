@@ -1,11 +1,12 @@
 """The site: every link leads somewhere, solutions are folded, figures are described, nothing is fetched.
 
-It is built once, and needs the extra `site`. The tests that open it need Chromium, too: make test-browser.
+It is built once, and needs the extra `site`, and some tests need Chromium: make test-browser has both.
 """
 
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.test_browser import browser_program, start_playwright
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "build" / "site"
@@ -124,13 +125,11 @@ def test_solutions_are_folded_and_exercises_are_not(site):
 
 def test_figures_have_their_alternative_texts(site):
     for path in LESSONS:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        said = [
-            output["metadata"]["image/png"]["alt"]
-            for output in outputs
-            if "image/png" in output.get("data", {})
-        ]
+        said = []
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            said += re.findall(r"!\[(.*?)\]\(", "".join(cell["source"])) if "attachments" in cell else []
+            shown = [each for each in cell.get("outputs", []) if "image/png" in each.get("data", {})]
+            said += [each["metadata"]["image/png"]["alt"] for each in shown]
         images = soup(site / f"{path.stem}.html").main.find_all("img")
         assert [image["alt"].split() for image in images] == [words.split() for words in said]
         assert all(said)
@@ -167,18 +166,6 @@ def test_katex_and_its_fonts_are_of_one_version(site):
     assert f'content:"{katex.katex_version}"' in style
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with (
-        start_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=browser_program(), args=["--no-sandbox", "--disable-gpu"]
-        ) as browser,
-    ):
-        yield browser
-
-
-@pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_formulas_fit_and_nothing_is_fetched(site, chromium, width, scheme):
@@ -201,7 +188,6 @@ def test_formulas_fit_and_nothing_is_fetched(site, chromium, width, scheme):
     page.close()
 
 
-@pytest.mark.browser
 def test_the_search_works_from_disk(site, chromium):
     page = chromium.new_page()
     page.goto(f"{(site / 'search.html').as_uri()}?q=importance")

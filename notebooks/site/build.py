@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from base64 import b64decode
 from pathlib import Path
@@ -29,7 +28,7 @@ sys.path[:0] = [str(LESSONS)]
 import assignments
 import nbformat
 from nbformat import NotebookNode
-from pages import DRAG, exercise, solution, with_live_sliders
+from pages import DRAG, begin_live_pages, exercise, opening, solution, with_live_sliders
 
 import vae_edu
 from vae_edu import checks
@@ -53,7 +52,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "pictures").mkdir(parents=True)
     (EXTRA / "lessons").mkdir(parents=True)
-    live = live_pages()
+    live = begin_live_pages(SITE)  # while Sphinx makes the others
     lessons = {path.stem: assignments.read(path) for path in sorted(LESSONS.glob("[0-9]*.ipynb"))}
     texts = {path.stem: path for path in [*sorted(LESSONS.glob("*.md")), *ROOT.glob("C[HO]*.md")]}
 
@@ -198,12 +197,6 @@ def reference() -> None:
     (SOURCE / "api.md").write_text("\n".join([*lines, "", *pages, "```", ""]), encoding="utf-8")
 
 
-def live_pages() -> subprocess.Popen[bytes]:
-    """Begin to write the pages on which one drags q and moves sliders, while Sphinx makes the others."""
-    quiet = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, LESSONS / "explorer.py", "--out", SITE], env=quiet)
-
-
 def front_page(lessons: dict[str, NotebookNode], texts: dict[str, Path]) -> None:
     """Fill in notebooks/site/index.md what can be taken from elsewhere: the cards, a check, the side bar."""
     text = (HERE / "index.md").read_text(encoding="utf-8")
@@ -238,25 +231,20 @@ def cards(lessons: dict[str, NotebookNode]) -> str:
     """A card for each lesson: its question, minutes and needs, from its first cell, and a figure."""
     lines = ["::::{grid} 1 2 2 3", ":gutter: 3", ""]
     for name, lesson in lessons.items():
-        first = lesson.cells[0].source
-        title = first.partition("\n")[0].lstrip("# ")
-        question = re.search(r"\*\*The question\.\*\* (.*)", first)
-        needs = re.search(r"\*\*You need\*\* (.*?)\.(?:\s|$)", first)
-        minutes = re.search(r"\*\*It takes\*\* (\d+) minutes[^.]*?(\d+) (?:in full|with everything)", first)
-        if not (question and needs and minutes):
-            raise ValueError(f"the first cell of {name} lacks its question, what one needs, or its minutes.")
+        first = opening(name, lesson.cells[0].source)
+        needs = LINK.sub(lambda link: link[1], first.needs)
         data, _ = max(figures(lesson), key=lambda figure: len(figure[0]))  # the one with the most in it
         (SOURCE / "pictures" / f"{name}.png").write_bytes(b64decode(data))
         lines += [
-            f":::{{grid-item-card}} {title}",
+            f":::{{grid-item-card}} {first.title}",
             f":link: {name}",
             ":link-type: doc",
             f":img-top: pictures/{name}.png",
             ":img-alt:",
             "",
-            question[1],
+            first.question,
             "",
-            f"**{minutes[1]} minutes**, {minutes[2]} in full. You need {LINK.sub(lambda m: m[1], needs[1])}.",
+            f"**{first.short} minutes**, {first.full} in full. You need {needs}.",
             ":::",
             "",
         ]
