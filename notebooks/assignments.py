@@ -1,6 +1,6 @@
 """Build what a class gets from the lessons, in build/assignments (make assignments).
 
-student/  the lessons without solutions and outputs
+student/  the lessons without solutions and outputs, and an empty notebook for the project
 course/   the same lessons as a course for nbgrader, with solutions, hidden tests and points
 
 With --variant SEED (make assignments VARIANT=17) both have other exercises, whose solutions are not public.
@@ -35,6 +35,20 @@ IN_LESSONS_WITHOUT_SOLUTIONS = {  # a sentence of the lessons, and what replaces
         "Replace the line `raise NotImplementedError(…)` with your own code,"
     ),
 }
+
+PROJECT_OPENING = """# My project
+
+*Title, names, date.*
+
+One notebook, which runs from top to bottom in ten minutes on a laptop and gives the same numbers twice. Delete the cells that you do not need."""
+PROJECT_IMPORTS = """import torch
+
+from vae_edu.data import load_images
+
+SOURCE, SIZE = "photograph", None  # such as "mnist", None; or the path of your folder, and 28
+train = load_images(SOURCE, size=SIZE, gray=True)
+held_out = load_images(SOURCE, split="test", size=SIZE, gray=True)
+print(f"{len(train.x):,} training images, {len(held_out.x):,} held out, each {tuple(train.x.shape[1:])}")"""
 
 CONFIG = f'''"""Settings that nbgrader reads in this folder. Written by notebooks/assignments.py."""
 
@@ -175,6 +189,30 @@ def nbgrader_metadata(
     return {"nbgrader": found | {"grade": grade, "task": False} | ({"points": points} if grade else {})}
 
 
+def project(sheet: str) -> NotebookNode:
+    """An empty notebook for the project, with the questions and the rubric of its sheet.
+
+    Raises:
+        ValueError: The sheet has no questions or no rubric where they are looked for.
+    """
+    questions = re.findall(r"^\d\. \*\*(.+?)\*\* (.+)$", sheet, re.M)
+    rubric = re.search(r"^## How it is graded\n\n(.+?)(?=\n\n[^|\n]*$|\Z)", sheet, re.M | re.S)
+    if not questions or not rubric:
+        raise ValueError("PROJECT.md has no numbered questions, or no section 'How it is graded'.")
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    cells = [markdown(PROJECT_OPENING, id="opening"), code(PROJECT_IMPORTS, id="imports")]
+    for number, (head, text) in enumerate(questions, start=1):
+        cells.append(markdown(f"## {number}. {head}\n\n{text}", id=f"question-{number}"))
+        cells += [code("", id=f"code-{number}"), markdown("*Your answer:*", id=f"answer-{number}")]
+    cells.append(markdown(f"## How it is graded\n\n{rubric[1]}", id="rubric"))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
 def varied(lesson: NotebookNode, found: dict[str, tuple[int, int]], variant: int) -> NotebookNode:
     """The lesson with the exercises of a variant, which its metadata and its checks name."""
     lesson = copy.deepcopy(lesson)
@@ -221,6 +259,7 @@ def build(folder: Path, target: Path, variant: int | None = None) -> list[str]:
         for name, lesson in lessons.items():
             write(student_version(lesson, found[name]), new / "student" / f"{name}.ipynb")
             write(course_version(lesson, found[name]), new / "course" / "source" / name / f"{name}.ipynb")
+        write(project((FOLDER / "PROJECT.md").read_text(encoding="utf-8")), new / "student" / "project.ipynb")
         (new / "course" / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")
         if target.exists():
             target.rename(old)
@@ -254,7 +293,7 @@ def main(variant: int | None = None) -> int:
         print(f"Nothing was built: {error}", file=sys.stderr)
         return 1
     print("\n".join(lines))
-    print(f"{BUILD}/student: the lessons without solutions")
+    print(f"{BUILD}/student: the lessons without solutions, and project.ipynb, an empty project")
     print(f"{BUILD}/course: for nbgrader; copy it to where you teach, and run nbgrader there")
     print("python -m vae_edu gradescope autograder.zip: for Gradescope")
     if variant is not None:

@@ -20,13 +20,12 @@ from fingerprint import fingerprint
 
 from vae_edu import streams
 from vae_edu.data import default_name
-from vae_edu.data.download import SOURCES
+from vae_edu.data.sources import NAMES
 
 FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parent / "build" / "lessons"
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # lessons at the same time, one on each core
 CELL_SECONDS = 600  # a cell that takes longer has hung
-NAMES = {"strokes", *SOURCES}  # of data sets; anything else is the path of a folder
 
 
 class Result(NamedTuple):
@@ -99,8 +98,8 @@ def kernel_environment(inplace: bool) -> dict[str, str]:
         if environment.get(name):
             environment[name] = str(Path(environment[name]).expanduser().resolve())
     if inplace:  # the committed notebooks show the offline course on a CPU
-        environment |= {"VAE_EDU_DATASET": "strokes", "VAE_EDU_DEVICE": "cpu"}
-        environment |= {"VAE_EDU_SIZE": "", "VAE_EDU_GRAY": ""}  # as they are
+        environment |= dict.fromkeys(("VAE_EDU_DATASET", "VAE_EDU_SIZE", "VAE_EDU_GRAY"), "")
+        environment |= {"VAE_EDU_DEVICE": "cpu"}
     return environment
 
 

@@ -75,7 +75,7 @@ def test_what_can_be_mapped(tmp_path):
     np.save(tmp_path / "mine" / "t10k-images.npy", 255 - pixels)  # comes before a file that cannot be mapped
     mapped = map_images(tmp_path / "mine", "test")
     np.testing.assert_allclose(mapped[:][:, 0].cpu().numpy(), 1 - pixels / 255, atol=1e-6)
-    with pytest.raises(ValueError, match="drawn, not read"):
+    with pytest.raises(ValueError, match="strokes has no files of its own"):
         map_images("strokes")
     write_folder(tmp_path / "counts", n=7, labels=6)
     with pytest.raises(DatasetError, match=r"holds labels of shape \(6,\), and there are 7 images"):
@@ -147,7 +147,7 @@ def test_binarize():
 
 
 def test_bad_requests(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="strokes, mnist, fashion_mnist, kmnist") as error:
+    with pytest.raises(ValueError, match="strokes, photograph, mnist, fashion_mnist, kmnist") as error:
         load_images("minst")
     assert "folder" in str(error.value)
     with pytest.raises(ValueError, match="'train' or 'test'"):

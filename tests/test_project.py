@@ -116,7 +116,7 @@ USES = {name_of(path): imports(ast.parse(path.read_text(encoding="utf-8"))) for 
 REACHED = {"01": "networks", "08": "schedules"}  # through autoencoder, and through reproduce
 FOLDERS = {"data", "engine", "exercises", "grading"}
 HANDLED = {"plots", "diagrams", "sliders", "checks", "predictions"}  # by a person, as are the next
-HANDLED |= {"commands", "options", "report", "report_page", "explore", "streams", "__main__"}
+HANDLED |= {"commands", "options", "report_page", "explore", "streams", "__main__"}
 
 
 def room(module):

@@ -12,9 +12,10 @@ The map of the course: each lesson, the modules that it is the first to use, and
     07  disentangle, edit, measure                  editing; the factors that a dimension of z stands for
     08  iwae, reproduce, schedules                  importance-weighted bounds, and the table of their paper
     09  conditional                                 a label behind the bar of every line, D1 to L5
+    10  first_look, principal_axes, report          a project on your own images, decision by decision
 
 What a person handles: plots, diagrams, sliders, checks (of the exercises), predictions; commands, options,
-report, report_page, explore (pages), streams (a terminal).
+report_page, explore (pages), streams (a terminal).
 What no lesson imports has a folder: engine (fast, resumable, bounded in memory), exercises, grading.
 """
 
@@ -22,7 +23,7 @@ TYPE_CHECKING = False  # true for type checkers; typing and PyTorch take time, w
 if TYPE_CHECKING:
     import torch
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 __all__ = ["DeviceWarning", "device"]
 
 

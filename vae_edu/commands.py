@@ -22,9 +22,9 @@ from vae_edu import marginal
 from vae_edu import reproduce as paper
 from vae_edu.active_units import active_units
 from vae_edu.data import MappedImages, binarize, default_name, load_images, map_images
-from vae_edu.data.download import SOURCES
 from vae_edu.data.pixels import wanted_gray, wanted_size
 from vae_edu.data.room import free_memory
+from vae_edu.data.sources import NAMES
 from vae_edu.edit import traverse
 from vae_edu.elbo import negative_elbo, negative_elbo_of_binarized
 from vae_edu.engine import checkpoint, distributed
@@ -369,7 +369,7 @@ def _binarization(options: Train) -> str | None:
 def _full_name(data: str | None) -> str:
     """The name of a data set, or the absolute path of its folder, which is the same from every folder."""
     data = data or default_name()
-    return data if data in {"strokes", *SOURCES} else str(Path(data).expanduser().resolve())
+    return data if data in NAMES else str(Path(data).expanduser().resolve())
 
 
 def _check_out(path: str) -> None:

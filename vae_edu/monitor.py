@@ -1,7 +1,7 @@
 """What training does to each term of the bound, on images that it never sees."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -54,14 +54,42 @@ def monitor(
     return watch
 
 
-def bits_per_dimension(log_p_x: float | Tensor, dimensions: int) -> float | Tensor:
-    """−log₂ p(x) / D: what a perfect code would spend on each of D pixels.
+def bits_per_dimension(log_p_x: float | Tensor, dimensions: int, levels: int = 1) -> float | Tensor:
+    """log₂ levels − log₂ p(x) / D: what a perfect code would spend on each of D pixels.
 
-    Only for discrete pixels, as a Bernoulli decoder's: a density has no such meaning, and changes with the
-    unit of gray.
+    A probability of discrete pixels, as a Bernoulli decoder's, needs no levels. A density changes with the
+    unit of gray. With images in [0, 1] whose pixels have the given number of levels, a level is 1/levels
+    wide, its probability about p(x)/levels^D, and this is the code for the levels
+    (`vae_edu.first_look.dequantized`).
 
     Args:
         log_p_x: In nats per image. If it is the ELBO, the result is an upper bound.
-        dimensions: D.
+        dimensions: D, the pixels of an image, counting each color.
+        levels: Of gray, if log_p_x is the logarithm of a density.
     """
-    return -log_p_x / (dimensions * math.log(2))
+    return math.log2(levels) - log_p_x / (dimensions * math.log(2))
+
+
+def best_epoch(losses: Sequence[float] | Tensor, patience: int) -> int:
+    """The epoch, counted from 0, whose model early stopping keeps.
+
+    Training stops as soon as `patience` epochs in a row have brought no loss below the best so far
+    (Prechelt 1998, "Early stopping, but when?").
+
+    Args:
+        losses: Held-out losses after each epoch, (E,).
+        patience: In epochs.
+
+    Raises:
+        ValueError: If there are no losses, one is NaN, or patience is below 1.
+    """
+    patience, losses = whole_number("patience", patience, 1), [float(loss) for loss in losses]
+    if not losses or any(map(math.isnan, losses)):
+        raise ValueError("losses must be numbers, one for each epoch, and none of them NaN.")
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = epoch
+        if epoch - best >= patience:
+            break
+    return best

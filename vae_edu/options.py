@@ -87,8 +87,8 @@ image with Python 3.11 or newer. Students hand in their notebook under any name.
 The points are those of the exercises: mark the answer to the question by hand.
 It marks the lessons' own exercises, not a variant."""
 DATA = (
-    "strokes, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy files, "
-    "or one .npz or .npy file"
+    "strokes, photograph, mnist, fashion_mnist, kmnist, or a path: a folder of pictures, of IDX or of .npy "
+    "files, or one .npz or .npy file"
 )
 SIZE = "of pictures in pixels, to which they are resized and cut"
 GRAY = "make color images gray, or leave them as they are"

@@ -45,21 +45,26 @@ HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # be
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}  # a line behind it stays behind
 
 
-def image_rows(rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = None) -> Axes:
+def image_rows(
+    rows: Mapping[str, Tensor], title: str = "", ax: Axes | None = None, *, ink: bool = True
+) -> Axes:
     """Draw images in named rows, such as originals above their reconstructions.
 
     Args:
-        rows: Name → (N, C, H, W) in [0, 1]. If C is 1, ink is dark on white. Values outside are clipped.
+        rows: Name → (N, C, H, W) in [0, 1]. Values outside are clipped.
         title: Of the figure.
         ax: Where to draw; a new figure by default.
+        ink: Whether the 1 of a single channel is ink on white paper, or else light, as in a photograph.
 
     Raises:
         ValueError: For other shapes.
     """
-    return _image_rows(list(rows), list(rows.values()), title, ax)
+    return _image_rows(list(rows), list(rows.values()), title, ax, ink)
 
 
-def image_grid(x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = None) -> Axes:
+def image_grid(
+    x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = None, *, ink: bool = True
+) -> Axes:
     """Draw images (N, C, H, W) in [0, 1], row after row.
 
     Args:
@@ -67,12 +72,13 @@ def image_grid(x: Tensor, columns: int = 10, title: str = "", ax: Axes | None = 
         columns: How many in a row.
         title: Of the figure.
         ax: Where to draw; a new figure by default.
+        ink: As in `image_rows`.
 
     Raises:
         ValueError: For other shapes, or fewer columns than 1.
     """
     rows = list(x.split(whole_number("columns", columns, 1)))
-    return _image_rows([""] * len(rows), rows, title, ax)
+    return _image_rows([""] * len(rows), rows, title, ax, ink)
 
 
 def curves(
@@ -530,11 +536,12 @@ def _display_of_a_notebook() -> Callable[..., Any] | None:
     return None if get_ipython() is None else display
 
 
-def rgb(x: Tensor) -> np.ndarray:
-    """Images as pictures: (N, C, H, W) → (N, H, W, 3) in [0, 1]; one channel becomes dark ink on white.
+def rgb(x: Tensor, ink: bool = True) -> np.ndarray:
+    """Images as pictures: (N, C, H, W) → (N, H, W, 3) in [0, 1].
 
     Args:
         x: (N, 1, H, W) or (N, 3, H, W). Values outside [0, 1] are clipped.
+        ink: Whether the 1 of a single channel is ink on white paper, or else light.
 
     Returns:
         float32 numbers.
@@ -547,7 +554,9 @@ def rgb(x: Tensor) -> np.ndarray:
             f"images of shape {tuple(x.shape)} cannot be shown: give (N, 1, H, W) or (N, 3, H, W)."
         )
     pictures = _array(x.float().clamp(0, 1)).transpose(0, 2, 3, 1)
-    return pictures if pictures.shape[-1] == 3 else np.repeat(1 - pictures[..., :1], 3, axis=-1)
+    if pictures.shape[-1] == 3:
+        return pictures
+    return np.repeat(1 - pictures if ink else pictures, 3, axis=-1)
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -624,8 +633,8 @@ def _scale(ax: Axes, x: Sequence[float] | None, log_x: bool) -> None:
         ax.set_xticks([], minor=True)
 
 
-def _image_rows(names: list[str], rows: list[Tensor], title: str, ax: Axes | None) -> Axes:
-    pictures = [rgb(x) for x in rows]
+def _image_rows(names: list[str], rows: list[Tensor], title: str, ax: Axes | None, ink: bool) -> Axes:
+    pictures = [rgb(x, ink) for x in rows]
     height, width = pictures[0].shape[1:3]
     columns = max(map(len, pictures))
     ax = ax or _axes(*_bounded(0.72 * columns + 1.6, 0.76 * len(pictures) + 0.4))

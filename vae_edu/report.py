@@ -13,7 +13,7 @@ from vae_edu.active_units import active_units, kl_per_dimension
 from vae_edu.elbo import elbo
 from vae_edu.engine.arguments import whole_number
 from vae_edu.engine.randomness import random_stream
-from vae_edu.gaussian import diagonal_gaussian
+from vae_edu.first_look import independent_pixels, shared_images
 from vae_edu.generate import generate
 from vae_edu.interface import check_images
 from vae_edu.quality import nearest
@@ -86,7 +86,8 @@ def report(vae: VAE, train: Tensor, held_out: Tensor, *, samples: int = 500, see
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", marginal.SamplingWarning)  # a finding says the same
         sampled = marginal.importance_sampling(vae, held_out, samples, seed=seed)
-    baseline = _independent_pixels(vae, train, held_out)
+    min_sigma = math.exp(vae.min_logvar / 2)
+    baseline = independent_pixels(train, held_out, vae.likelihood, min_sigma)
     active = active_units(vae, held_out)
     drawn = generate(vae, 2 * SHOWN, seed=seed)
     near = nearest(drawn.mean, train)
@@ -130,16 +131,6 @@ def _as_seen(vae: VAE, x: Tensor) -> Tensor:
     return (x >= 0.5).to(x) if vae.likelihood == "bernoulli" else x
 
 
-def _independent_pixels(vae: VAE, train: Tensor, x: Tensor) -> Tensor:
-    """log p(x) of pixels that know nothing of each other, fitted to the training images: (B,)."""
-    mean = train.double().mean(0)
-    if vae.likelihood == "bernoulli":
-        p = (mean * len(train) + 0.5) / (len(train) + 1)  # never quite 0 or 1
-        return (x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)
-    variance = train.double().var(0, unbiased=False).clamp(min=math.exp(vae.min_logvar))
-    return diagonal_gaussian(mean, variance.log(), 3).log_prob(x.double())
-
-
 # What is wrong.
 
 
@@ -152,9 +143,7 @@ def _of_pixels(vae: VAE, train: Tensor, held_out: Tensor) -> Iterator[str]:
         )
     if len(held_out) < FEW:
         yield f"There are {len(held_out)} held-out images only: the standard errors below are large."
-    seen = {row.tobytes() for row in train.cpu().numpy()}
-    twice = sum(row.tobytes() in seen for row in held_out.cpu().numpy())
-    if twice:
+    if twice := shared_images(held_out, train):
         yield (
             f"{twice} of {len(held_out)} held-out images are among the training images, too: remove them, as "
             "they tell nothing about new images."

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 import vae_edu
 from vae_edu import plots
 from vae_edu.engine.files import whole_file
+from vae_edu.first_look import look
 from vae_edu.report import Report
 
 STYLE = """:root { color-scheme: light dark }
@@ -41,9 +42,10 @@ def write(found: Report, path: str | Path, title: str = "Report of a VAE") -> No
         for name, number in found.numbers.items()
     )
     used = f"{int(found.active.sum())} of {len(found.active)} dimensions are active"
+    ink = look(next(iter(found.rows.values()))).ink
     figures = [
         (_bars(found), f"Bars of the KL divergence of each of {len(found.kl)} dimensions; {used}."),
-        (plots.image_rows(found.rows), f"Rows of images: {', '.join(found.rows)}."),
+        (plots.image_rows(found.rows, ink=ink), f"Rows of images: {', '.join(found.rows)}."),
     ]
     pictures = "".join(
         f'<p><img src="data:image/png;base64,{_png(ax)}" alt="{html.escape(alt)}"></p>' for ax, alt in figures

@@ -1,4 +1,4 @@
-"""The data {x⁽ⁱ⁾}: stroke digits, MNIST and its relatives, or anyone's pictures, files and arrays."""
+"""The data {x⁽ⁱ⁾}: stroke digits, patches of a photograph, MNIST, or anyone's pictures, files and arrays."""
 
 import os
 from dataclasses import replace
@@ -7,15 +7,16 @@ from pathlib import Path
 import torch
 
 import vae_edu
-from vae_edu.data import strokes
+from vae_edu.data import photograph, strokes
 from vae_edu.data.arrays import images_from
 from vae_edu.data.errors import DatasetError, DatasetWarning
 from vae_edu.data.idx import read_idx
 from vae_edu.data.images import Images, binarize
 from vae_edu.data.mapped import MappedImages
+from vae_edu.data.photograph import patches
 from vae_edu.data.pixels import as_floats, resize, wanted_gray, wanted_size, with_colors
 from vae_edu.data.room import check_room
-from vae_edu.data.sources import FILES, Source, open_source
+from vae_edu.data.sources import FILES, OWN, Source, open_source
 from vae_edu.engine.arguments import whole_number
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "images_from",
     "load_images",
     "map_images",
+    "patches",
     "read_idx",
     "stroke_digits",
 ]
@@ -88,16 +90,20 @@ def load_images(
     set, a seventh of it is for testing, always the same.
 
     Args:
-        name: "strokes" (drawn here, offline), "mnist", "fashion_mnist", "kmnist", or the path of a folder or
-            file; by default the environment variable VAE_EDU_DATASET, else strokes. Named files come from
-            $VAE_EDU_DATA/<name>/, else from the user's cache, else from the public mirrors.
-        split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds.
-        n: How many images, chosen at random by the seed; by default all.
+        name: "strokes" (drawn here, offline), "photograph" (patches of one, offline), "mnist",
+            "fashion_mnist", "kmnist", or the path of a folder or file; by default the environment variable
+            VAE_EDU_DATASET, else strokes. Named files come from $VAE_EDU_DATA/<name>/, else from the user's
+            cache, else from the public mirrors.
+        split: "train" or "test". The two never share an image: stroke digits of even and of odd seeds,
+            patches of different squares of the photograph (`vae_edu.data.photograph`).
+        n: How many images, chosen at random by the seed; by default all, and 20,000 patches to train, 4,000
+            to test.
         seed: See n.
         device: Where the images are, `vae_edu.device()` by default.
         at_most: Instead of n: so many, or all if there are fewer.
         size: Of the images: the shorter side is resized to so many pixels, and the center cut out; by default
-            the environment variable VAE_EDU_SIZE, else nothing is resized.
+            the environment variable VAE_EDU_SIZE, else nothing is resized. Patches are cut in this size, 8 by
+            default.
         gray: True for one channel, False for three; by default VAE_EDU_GRAY, 1 or 0, else pictures have one
             channel if all are gray, and arrays what they have.
 
@@ -111,6 +117,10 @@ def load_images(
         n = n or min(at_most or STROKES[split], STROKES[split])
         images = stroke_digits(n, seed=2 * seed + (split == "test"), device=device)
         return replace(images, x=with_colors(resize(images.x, size), gray))
+    if name == "photograph":
+        cut = patches(photograph.squares(split), size or photograph.SIZE, n, seed)
+        cut = cut if n else cut[: min(at_most or photograph.MOST[split], photograph.MOST[split])]
+        return Images(as_floats(with_colors(cut, gray))).to(vae_edu.device(device))
     source = open_source(name, split, mapped=False, size=size, gray=gray)
     x, labels, classes, rows, _ = _choose(source, name, split, n, at_most, seed)
     check_room(4 * x[0].numel() * len(x if rows is None else rows), str(name))
@@ -154,8 +164,8 @@ def map_images(
         DatasetError: If the files are missing, gzipped, or not what they should be.
     """
     name, n, at_most, seed = _checked(folder, split, n, at_most, seed)
-    if name == "strokes":
-        raise ValueError("stroke digits are drawn, not read: use load_images, or name a folder of files.")
+    if name in OWN:
+        raise ValueError(f"{name} has no files of its own: use load_images, or name a folder of files.")
     size, gray = wanted_size(size), wanted_gray(gray)
     source = open_source(name, split, mapped=True, size=size, gray=gray)
     channels, *sides = source.x.shape[1:]

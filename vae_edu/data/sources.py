@@ -19,6 +19,8 @@ from vae_edu.data.pictures import find_pictures, is_picture, read_pictures
 from vae_edu.data.pixels import read_pixels
 from vae_edu.data.splits import Part, choose, divide
 
+OWN = ("strokes", "photograph")  # data sets that the package makes by itself
+NAMES = (*OWN, *SOURCES)  # of all data sets; anything else is a path
 FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
 HELP = "a folder of pictures, the four IDX or .npy files of a set, or a .npz file"
 UNPACK = {".zip", ".tar", ".tgz", ".rar", ".7z", ".bz2", ".xz"}
@@ -234,13 +236,13 @@ def _from_pictures(
 
 
 def _unknown(name: str | Path) -> ValueError:
-    if isinstance(name, Path) and str(name) in ("strokes", *SOURCES):
+    if isinstance(name, Path) and str(name) in NAMES:
         return ValueError(
             f"there is no folder {name}: a Path is a folder, and load_images('{name}') the data set."
         )
     if "://" in str(name):
         return ValueError(f"{name} is an address: download it, unpack it, and give the path of its folder.")
-    known = ", ".join(["strokes", *SOURCES])
+    known = ", ".join(NAMES)
     return ValueError(
         f"unknown data set {str(name)!r}, and no such path: use {known}, or the path of {HELP}."
     )
