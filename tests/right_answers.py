@@ -641,4 +641,47 @@ RIGHT = {
         lambda p, y: on_cpu(lambda q, t: np.mean(np.max(q, 0)) - np.mean(np.argmax(q, 0) == t), p, y),
         lambda p, y: (p.argmax(0) != y).to(p).mean() - (1 - p.amax(0)).mean(),
     ],
+    "independent_pixels": [
+        lambda train, x, floor: (
+            Normal(train.mean(0), train.std(0, correction=0).clamp(min=floor)).log_prob(x).sum(1)
+        ),
+        lambda train, x, floor: Independent(
+            Normal(train.mean(0), train.var(0, unbiased=False).clamp(min=floor**2).sqrt()), 1
+        ).log_prob(x),
+        lambda train, x, floor: (
+            (mean := train.mean(0)),
+            (variance := ((train - mean) ** 2).mean(0).clamp(min=floor**2)),
+            -((x - mean) ** 2 / variance).sum(1) / 2 - (2 * math.pi * variance).log().sum() / 2,
+        )[2],
+        lambda train, x, floor: torch.stack(
+            [
+                sum(
+                    Normal(column.mean(), max(column.std(correction=0).item(), floor)).log_prob(value)
+                    for column, value in zip(train.T, image)
+                )
+                for image in x
+            ]
+        ),
+        lambda train, x, floor: (
+            (mean := train.double().mean(0)),
+            (sigma := (train.double().square().mean(0) - mean**2).clamp(min=floor**2).sqrt()),
+            (-0.5 * ((x - mean) / sigma) ** 2 - sigma.log() - 0.5 * math.log(2 * math.pi)).sum(1),
+        )[2],
+        lambda train, x, floor: -F.gaussian_nll_loss(
+            train.mean(0).expand_as(x),
+            x,
+            train.var(0, correction=0).expand_as(x),
+            full=True,
+            eps=floor**2,
+            reduction="none",
+        ).sum(1),
+        lambda train, x, floor: MultivariateNormal(
+            train.mean(0), (train - train.mean(0)).square().mean(0).clamp(min=floor**2).diag()
+        ).log_prob(x),
+        lambda train, x, floor: (
+            (w := 1 / torch.maximum(train.var(0, correction=0), x.new_tensor(floor**2))),
+            0.5 * (w.log().sum() - x.shape[1] * math.log(2 * math.pi))
+            - 0.5 * torch.einsum("bd,d->b", (x - train.mean(0)) ** 2, w),
+        )[1],
+    ],
 }

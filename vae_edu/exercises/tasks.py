@@ -756,4 +756,26 @@ TASKS = {
             ),
         ),
     ),
+    "independent_pixels": Task(
+        "log p(x) for B images, under independent Gaussian pixels, from N other images",
+        (
+            "Mean and variance of every pixel, over the images of {train}. The variance divides by N.",
+            "A σ below its least value becomes that value, so that no variance is 0.",
+            "Sum the log-densities of the pixels of each image of {x}. Gradients must pass to {x}.",
+        ),
+        (
+            BITS,
+            minus("−log p(x), a loss"),
+            Convention(
+                "{floor} is the smallest variance, σ²; the lesson's floor is the smallest σ.",
+                "it takes {floor} for the smallest σ, as the lesson does; in this exercise it is the smallest variance",
+                given={
+                    "floor": Change(
+                        lambda v: v**2, lambda v: v**0.5, "{} ** 0.5", ("min_variance", "least_variance")
+                    )
+                },
+                outdated="floor",
+            ),
+        ),
+    ),
 }
