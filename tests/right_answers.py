@@ -667,14 +667,16 @@ RIGHT = {
             (sigma := (train.double().square().mean(0) - mean**2).clamp(min=floor**2).sqrt()),
             (-0.5 * ((x - mean) / sigma) ** 2 - sigma.log() - 0.5 * math.log(2 * math.pi)).sum(1),
         )[2],
-        lambda train, x, floor: -F.gaussian_nll_loss(
-            train.mean(0).expand_as(x),
-            x,
-            train.var(0, correction=0).expand_as(x),
-            full=True,
-            eps=floor**2,
-            reduction="none",
-        ).sum(1),
+        lambda train, x, floor: (
+            -F.gaussian_nll_loss(
+                train.mean(0).expand_as(x),
+                x,
+                train.var(0, correction=0).expand_as(x),
+                full=True,
+                eps=floor**2,
+                reduction="none",
+            ).sum(1)
+        ),
         lambda train, x, floor: MultivariateNormal(
             train.mean(0), (train - train.mean(0)).square().mean(0).clamp(min=floor**2).diag()
         ).log_prob(x),
@@ -683,5 +685,42 @@ RIGHT = {
             0.5 * (w.log().sum() - x.shape[1] * math.log(2 * math.pi))
             - 0.5 * torch.einsum("bd,d->b", (x - train.mean(0)) ** 2, w),
         )[1],
+    ],
+    "bits_per_dimension": [
+        lambda log_p, D, levels: (D * math.log2(levels) - log_p / math.log(2)) / D,
+        lambda log_p, D, levels: -(log_p - D * math.log(levels)) / (D * math.log(2)),
+        lambda log_p, D, levels: (math.log(levels) - log_p / D) / math.log(2),
+        lambda log_p, D, levels: torch.stack([np.log2(levels) - one / np.log(2) / D for one in log_p]),
+        lambda log_p, D, levels: torch.log2(torch.tensor(levels)) - log_p * math.log2(math.e) / D,
+        lambda log_p, D, levels: -(log_p.double() / math.log(2) + D * math.log2(1 / levels)) / D,
+    ],
+    "bernoulli_limit": [
+        lambda x: (torch.special.xlogy(x, x) + torch.special.xlogy(1 - x, 1 - x)).flatten(1).sum(1),
+        lambda x: -F.binary_cross_entropy(x, x, reduction="none").sum((1, 2, 3)),
+        lambda x: -torch.distributions.Bernoulli(x).entropy().sum((1, 2, 3)),
+        lambda x: -(torch.special.entr(x) + torch.special.entr(1 - x)).sum((1, 2, 3)),
+        lambda x: (x * x.log() + (1 - x) * (1 - x).log()).nan_to_num(0).sum((1, 2, 3)),
+        lambda x: torch.nansum(x * x.log() + (1 - x) * torch.log1p(-x), dim=(1, 2, 3)),
+        lambda x: torch.where(
+            (x > 0) & (x < 1), x * x.log() + (1 - x) * (1 - x).log(), torch.zeros_like(x)
+        ).sum((1, 2, 3)),
+        lambda x: torch.stack(
+            [
+                sum(v * math.log(v) if v else 0.0 * v for p in image.flatten() for v in (p, 1 - p))
+                for image in x.double()
+            ]
+        ),
+        lambda x: (
+            torch.einsum("bchw,bchw->b", x, x.clamp(min=1e-38).log())
+            + torch.einsum("bchw,bchw->b", 1 - x, (1 - x).clamp(min=1e-38).log())
+        ),
+        lambda x: Bernoulli(x, validate_args=False).log_prob(x).double().sum((1, 2, 3)),
+        lambda x: on_cpu(
+            lambda v: sum(
+                np.sum(np.where(part > 0, part * np.log(np.maximum(part, 1e-300)), 0), axis=(1, 2, 3))
+                for part in (v, 1 - v)
+            ),
+            x.double(),
+        ),
     ],
 }

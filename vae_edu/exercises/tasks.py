@@ -778,4 +778,53 @@ TASKS = {
             ),
         ),
     ),
+    "bits_per_dimension": Task(
+        "the bits that each pixel of an image needs, from log p(x) of B dequantized images",
+        (
+            "A pixel from 0 to 1 has {levels} levels, each 1 / {levels} wide; an image has {D} pixels.",
+            "The probability of an image is the density times its volume, that of all its pixels.",
+            "Take −log₂, and divide by the number of pixels. Gradients must pass to {log_p}.",
+        ),
+        (
+            Convention(
+                "The answer is in nats for each pixel. The lesson counts in bits, and 1 bit is log 2 nats.",
+                "these are bits, as in the lesson; this exercise asks for nats",
+                answer=lambda right, _: right * math.log(2),
+                code="{} * math.log(2)",
+                outdated=r"\b(bits?|nats?|base|log 2)\b",
+                mistakes=(
+                    (
+                        lambda right, _: right / math.log(2),
+                        "it divides by log 2; a bit is log 2 nats, less than one",
+                    ),
+                ),
+            ),
+            Convention(
+                "{log_p} is −log p(x), a loss in nats: its sign is not the lesson's.",
+                "it takes {log_p} for log p(x), as the lesson does; in this exercise it is a loss, −log p(x)",
+                given={"log_p": Change(lambda v: -v, lambda v: -v, "-{}", ("loss", "nll"))},
+                outdated="added|log_p",
+            ),
+            Convention(
+                "The answer is the bits of a whole image, for which the lesson gives those of a pixel.",
+                "these are the bits of a pixel, as in the lesson; this exercise asks for those of a whole image",
+                answer=lambda right, given: right * given["D"],
+                code="{} * {D}",
+                outdated=r"whole image|\bD\b|one pixel",
+            ),
+        ),
+    ),
+    "bernoulli_limit": Task(
+        "the most that log p(x|z) of a Bernoulli decoder can be, for B gray images",
+        (
+            "At every pixel the best probability of a 1 is the pixel itself.",
+            "Its logarithm counts x times, that of the complement 1 − x times; 0 · log 0 is 0.",
+            "Sum over all pixels and channels of each image.",
+        ),
+        (
+            BITS,
+            minus("minus the limit, the entropy"),
+            gray_levels("x"),
+        ),
+    ),
 }
