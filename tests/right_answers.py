@@ -45,6 +45,34 @@ def on_cpu(function, *tensors):
     return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
+def counted(losses, patience):
+    best, epoch_of_best, waited = math.inf, 0, 0
+    for epoch, loss in enumerate(losses):
+        if loss < best:
+            best, epoch_of_best, waited = loss, epoch, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return epoch_of_best
+    return epoch_of_best
+
+
+def by_copies(losses, patience):
+    seen = []
+    for loss in losses.tolist():
+        seen.append(loss)
+        if len(seen) - 1 - seen.index(min(seen)) == patience:
+            break
+    return seen.index(min(seen))
+
+
+def stopped(losses, patience):
+    for epoch in range(patience, len(losses)):
+        if losses[epoch - patience + 1 : epoch + 1].min() >= losses[: epoch - patience + 1].min():
+            return epoch
+    return len(losses) - 1
+
+
 def with_ones(factor):
     return torch.stack([factor, torch.ones_like(factor)], 1)
 
@@ -721,6 +749,29 @@ RIGHT = {
                 for part in (v, 1 - v)
             ),
             x.double(),
+        ),
+    ],
+    "best_epoch": [
+        lambda losses, patience: counted(losses, patience),
+        lambda losses, patience: by_copies(losses, patience),
+        lambda losses, patience: torch.tensor(counted(losses.numpy(force=True), patience)),
+        lambda losses, patience: int(losses[: stopped(losses, patience) + 1].argmin()),
+        lambda losses, patience: next(
+            (
+                i
+                for i, loss in enumerate(losses)
+                if (losses[:i] > loss).all() and (losses[i + 1 : i + 1 + patience] >= loss).all()
+            )
+        ),
+        lambda losses, patience: (
+            (best := losses.cummin(0).values),
+            (new := torch.cat([best[:1] == best[:1], best[1:] < best[:-1]])),
+            (at := new.nonzero()[:, 0]),
+            (wait := torch.diff(at, append=at.new_tensor([len(losses) + patience + 1])) > patience),
+            at[wait.long().argmax()],
+        )[4],
+        lambda losses, patience: min(
+            range(stopped(losses, patience) + 1), key=losses.double().tolist().__getitem__
         ),
     ],
 }

@@ -1,6 +1,7 @@
 """The exercises of lesson 10: Your own images."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -81,6 +82,99 @@ def bernoulli_limit(x: Tensor) -> Tensor:
 def cross(x: Tensor, p: Tensor) -> Tensor:
     """The log-likelihood of each image, (B,), if the decoder's probabilities are p."""
     return (torch.xlogy(x, p) + torch.xlogy(1 - x, 1 - p)).sum((1, 2, 3))
+
+
+def curve(B: int, D: int, d: int) -> dict[str, Tensor | int]:
+    """Arguments for "best_epoch": losses in whole nats, so that some are equal.
+
+    They rise for a while and fall again before the best epoch, and they fall even lower after the stop. If d
+    is 2 and there are more than two images, training never stops.
+    """
+    few = B < 3
+    patience = d + 1 + (0 if few else int(torch.randint(2, ())))
+    losses = [300]
+
+    def better(count: int = 1) -> None:
+        for _ in range(count):
+            losses.append(min(losses) - int(torch.randint(1, 4, ())))
+
+    def worse(count: int, equal: int = -1, dips: bool = False) -> None:
+        best = min(losses)
+        for i in range(count):
+            losses.append(best if i == equal else best + 2 * i + 4 - 3 * (dips and i == 2))
+
+    better(d + 2 + int(torch.randint(2, ())))
+    losses.append(losses[-1])
+    better()
+    worse(patience - 2)
+    better()
+    if not few:
+        worse(patience - 2)
+        better()
+    worse(patience - 1)
+    better()
+    if d == 2 and not few:
+        worse(patience - 1, equal=1)
+        better()
+        losses += [320, 318]
+        better(2)
+        worse(patience - 1, equal=1)
+    else:
+        worse(patience, equal=0, dips=True)
+        better(2)
+        worse(1 if few else patience, equal=0)
+    if not few and d != 2:
+        better()
+        worse(patience + 1, equal=1, dips=True)
+        better()
+        worse(patience + 1, equal=0, dips=True)
+        better()
+        losses += [320, 318]
+        better(2)
+        worse(patience)
+    return {"losses": torch.tensor(losses).float(), "patience": patience}
+
+
+def best_epoch(losses: Tensor, patience: int) -> int:
+    """The epoch with the smallest loss, from 0, until patience epochs in a row have brought no smaller one."""
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = epoch
+        elif epoch - best >= patience:
+            break
+    return best
+
+
+def first(losses: Tensor) -> int:
+    """The epoch with the smallest loss, the first of several."""
+    return int(losses.argmin())
+
+
+def latest(losses: Tensor) -> int:
+    """The epoch with the smallest loss, the last of several."""
+    return len(losses) - 1 - int(losses.flip(0).argmin())
+
+
+def stop(
+    losses: Tensor,
+    patience: int,
+    improves: Callable[[Tensor, Tensor], Tensor] = lambda past, new: new < past.min(),
+    in_a_row: bool = True,
+) -> int:
+    """The last epoch that is trained, by what counts as an improvement on the losses before it."""
+    waited = 0
+    for epoch in range(1, len(losses)):
+        good = bool(improves(losses[:epoch], losses[epoch]))
+        waited = 0 if good and in_a_row else waited + (not good)
+        if waited >= patience:
+            return epoch
+    return len(losses) - 1
+
+
+def stops(losses: Tensor, patience: int) -> bool:
+    """Whether training stops before the losses end, or with the last of them."""
+    return stop(torch.cat([losses, losses.amin(0, keepdim=True) - 1]), patience) < len(losses)
 
 
 # fmt: off
@@ -307,5 +401,68 @@ EXERCISES = {
             "(1 − x) log(1 − x)": torch.xlogy(1 - x, 1 - x).sum((1, 2, 3)),
         },
         sizes=lambda x: image_sizes(x),
+    ),
+    "best_epoch": Exercise(
+        best_epoch,
+        "losses is (E,), patience is a whole number from 1; the answer is one whole number, from 0 to E − 1",
+        curve,
+        [
+            (lambda losses, patience: first(losses),
+             "it takes the best of all epochs; those after the stop were never trained"),
+            (lambda losses, patience: stop(losses, patience),
+             "this is the last epoch that is trained; the best one came before it"),
+            (lambda losses, patience: best_epoch(losses, patience) + 1,
+             "it counts epochs from 1; the first is epoch 0"),
+            (lambda losses, patience: first(losses[: stop(losses, patience, lambda past, new: new < past[-1]) + 1]),
+             "it compares with the epoch before; an epoch that is no better than the best so far brings nothing, even if it is better than the last one"),
+            (lambda losses, patience: best_epoch(losses, patience - 1),
+             "it stops one epoch too early; wait until patience epochs in a row have brought nothing"),
+            (lambda losses, patience: best_epoch(losses, patience + 1),
+             "it stops one epoch too late; after patience epochs without a better one there is no further epoch"),
+            (lambda losses, patience: first(losses[: stop(losses, patience, in_a_row=False) + 1]),
+             "it counts all epochs that brought nothing; they must come in a row, so a new best sets the count back to 0"),
+            (lambda losses, patience: latest(losses[: stop(losses, patience, lambda past, new: new <= past.min()) + 1]),
+             "a loss equal to the best counts as an improvement; it is none"),
+            (lambda losses, patience: first(losses[: stop(losses, patience, lambda past, new: new <= past.min()) + 1]),
+             "a loss equal to the best sets the count back; only a lower one does"),
+            (lambda losses, patience: latest(losses[: stop(losses, patience) + 1]),
+             "of equal losses it takes the last; the first counts"),
+            (lambda losses, patience: len(losses) - 1,
+             "this is the last of all epochs, good or bad"),
+            (lambda losses, patience: int(losses.argmax()),
+             "it takes the largest loss; the smallest is the best"),
+            (lambda losses, patience: 0,
+             "it stays at the first epoch; perhaps it compares the wrong way round, or with a best loss that starts at 0"),
+            (lambda losses, patience: stop(losses, 1, lambda past, new: new <= past[-1]) - 1,
+             "it stops at the first rise; patience is there to wait until a rise is over"),
+            (lambda losses, patience: best_epoch(losses, 1),
+             "it stops at the first epoch that is no better; patience says for how many in a row to wait"),
+            (lambda losses, patience: losses[best_epoch(losses, patience)],
+             "this is the best loss; give the number of its epoch"),
+            (lambda losses, patience: best_epoch(losses, patience) if stops(losses, patience) else len(losses) - 1,
+             "if training never stops it gives the last epoch; the best of all is the answer then"),
+            (lambda losses, patience: best_epoch(losses, patience) if stops(losses, patience) else -1,
+             "if training never stops it gives −1; the best of all is the answer then"),
+            (lambda losses, patience: stop(losses, patience) if stops(losses, patience) else first(losses),
+             "if training stops it gives the epoch of the stop; the best one came before it"),
+            (lambda losses, patience: stop(losses, patience) - patience,
+             "it steps back by patience from the last epoch, even if training never stops; then the best may be anywhere"),
+            (lambda losses, patience: stop(losses, patience) + 1,
+             "this is how many epochs are trained; which of them was the best?"),
+            (lambda losses, patience: stop(losses, patience) - 1,
+             "this is the last epoch but one that is trained; the best one may be long past"),
+            (lambda losses, patience: first(losses[:patience]),
+             "it looks at the first epochs alone, as many as patience says; training goes on as long as the losses fall"),
+            (lambda losses, patience: len(losses) - patience + first(losses[-patience:]),
+             "it looks at the last epochs alone, as many as patience says, and they may not be trained at all"),
+            (lambda losses, patience: max(i for i in range(1, stop(losses, patience) + 1) if losses[i] < losses[i - 1]),
+             "this is the last epoch that was better than the one before it; the best is better than all before it"),
+        ],
+        extreme=[
+            lambda losses, patience: {"patience": 1},
+            lambda losses, patience: {"patience": len(losses)},
+            lambda losses, patience: {"losses": torch.cat([losses[:1], 200 + losses[: patience + 1], losses])},
+        ],
+        sizes=lambda losses, patience: {"E, the number of epochs": len(losses)},
     ),
 }

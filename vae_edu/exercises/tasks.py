@@ -827,4 +827,27 @@ TASKS = {
             gray_levels("x"),
         ),
     ),
+    "best_epoch": Task(
+        "the epoch whose model is kept, from the held-out loss after each of E epochs",
+        (
+            "Go through the epochs in order, and remember the best one so far.",
+            "A loss that is equal to the best is no improvement.",
+            "Stop as soon as {patience} epochs in a row have brought no improvement.",
+        ),
+        (
+            Convention(
+                "{losses} holds held-out ELBOs: larger is better.",
+                "it takes the smallest of {losses} for the best, as the lesson does; in this exercise larger is better",
+                given={"losses": Change(lambda v: -v, lambda v: -v, "-{}", ("elbos", "bounds"))},
+                outdated="larg|small|lower|loss|rise|fall|first epoch;",
+            ),
+            Convention(
+                "Epochs count from 1: the first is epoch 1.",
+                "it counts epochs from 0, as the lesson does; in this exercise the first is epoch 1",
+                answer=lambda right, _: right + 1,
+                code="{} + 1",
+                outdated="from 1|from 0|epoch 0|how many|too early|too late|this is the best loss|stays at|−1",
+            ),
+        ),
+    ),
 }

@@ -83,7 +83,17 @@ NAMES = {  # what arguments are called instead
     "losses": ("curve", "history", "held_out"),
     "patience": ("waiting", "limit"),
 }
-WORDS = {"mean", "value", "factor", "entropy", "information", "covariance", "dimensions", "floor", "levels"}  # of any hint
+WORDS = {
+    "mean",
+    "value",
+    "factor",
+    "entropy",
+    "information",
+    "covariance",
+    "dimensions",
+    "floor",
+    "levels",
+}  # of any hint
 FORMULA = re.compile(r"\([\w/]+,(?: [\w/]+,?)*\)|\w*[pq]\([^()]*\)|‖[^‖]*‖|x̂")  # shapes, p(x|z), ‖x‖
 
 
