@@ -791,7 +791,7 @@ TASKS = {
                 "these are bits, as in the lesson; this exercise asks for nats",
                 answer=lambda right, _: right * math.log(2),
                 code="{} * math.log(2)",
-                outdated=r"\b(bits?|nats?|base|log 2)\b",
+                outdated=r"\bnats?\b|base|log 2|these are|bring",
                 mistakes=(
                     (
                         lambda right, _: right / math.log(2),

@@ -93,6 +93,8 @@ WORDS = {
     "dimensions",
     "floor",
     "levels",
+    "losses",
+    "patience",
 }  # of any hint
 FORMULA = re.compile(r"\([\w/]+,(?: [\w/]+,?)*\)|\w*[pq]\([^()]*\)|‖[^‖]*‖|x̂")  # shapes, p(x|z), ‖x‖
 
