@@ -45,6 +45,34 @@ def on_cpu(function, *tensors):
     return torch.as_tensor(function(*(t.detach().cpu().numpy() for t in tensors))).to(tensors[0].device)
 
 
+def counted(losses, patience):
+    best, epoch_of_best, waited = math.inf, 0, 0
+    for epoch, loss in enumerate(losses):
+        if loss < best:
+            best, epoch_of_best, waited = loss, epoch, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return epoch_of_best
+    return epoch_of_best
+
+
+def by_copies(losses, patience):
+    seen = []
+    for loss in losses.tolist():
+        seen.append(loss)
+        if len(seen) - 1 - seen.index(min(seen)) == patience:
+            break
+    return seen.index(min(seen))
+
+
+def stopped(losses, patience):
+    for epoch in range(patience, len(losses)):
+        if losses[epoch - patience + 1 : epoch + 1].min() >= losses[: epoch - patience + 1].min():
+            return epoch
+    return len(losses) - 1
+
+
 def with_ones(factor):
     return torch.stack([factor, torch.ones_like(factor)], 1)
 
@@ -640,5 +668,110 @@ RIGHT = {
         lambda p, y: p.topk(1, 0).values.mean() - (p.gather(0, y[None])[0] == p.amax(0)).to(p).mean(),
         lambda p, y: on_cpu(lambda q, t: np.mean(np.max(q, 0)) - np.mean(np.argmax(q, 0) == t), p, y),
         lambda p, y: (p.argmax(0) != y).to(p).mean() - (1 - p.amax(0)).mean(),
+    ],
+    "independent_pixels": [
+        lambda train, x, floor: (
+            Normal(train.mean(0), train.std(0, correction=0).clamp(min=floor)).log_prob(x).sum(1)
+        ),
+        lambda train, x, floor: Independent(
+            Normal(train.mean(0), train.var(0, unbiased=False).clamp(min=floor**2).sqrt()), 1
+        ).log_prob(x),
+        lambda train, x, floor: (
+            (mean := train.mean(0)),
+            (variance := ((train - mean) ** 2).mean(0).clamp(min=floor**2)),
+            -((x - mean) ** 2 / variance).sum(1) / 2 - (2 * math.pi * variance).log().sum() / 2,
+        )[2],
+        lambda train, x, floor: torch.stack(
+            [
+                sum(
+                    Normal(column.mean(), max(column.std(correction=0).item(), floor)).log_prob(value)
+                    for column, value in zip(train.T, image)
+                )
+                for image in x
+            ]
+        ),
+        lambda train, x, floor: (
+            (mean := train.double().mean(0)),
+            (sigma := (train.double().square().mean(0) - mean**2).clamp(min=floor**2).sqrt()),
+            (-0.5 * ((x - mean) / sigma) ** 2 - sigma.log() - 0.5 * math.log(2 * math.pi)).sum(1),
+        )[2],
+        lambda train, x, floor: (
+            -F.gaussian_nll_loss(
+                train.mean(0).expand_as(x),
+                x,
+                train.var(0, correction=0).expand_as(x),
+                full=True,
+                eps=floor**2,
+                reduction="none",
+            ).sum(1)
+        ),
+        lambda train, x, floor: MultivariateNormal(
+            train.mean(0), (train - train.mean(0)).square().mean(0).clamp(min=floor**2).diag()
+        ).log_prob(x),
+        lambda train, x, floor: (
+            (w := 1 / torch.maximum(train.var(0, correction=0), x.new_tensor(floor**2))),
+            0.5 * (w.log().sum() - x.shape[1] * math.log(2 * math.pi))
+            - 0.5 * torch.einsum("bd,d->b", (x - train.mean(0)) ** 2, w),
+        )[1],
+    ],
+    "bits_per_dimension": [
+        lambda log_p, D, levels: (D * math.log2(levels) - log_p / math.log(2)) / D,
+        lambda log_p, D, levels: -(log_p - D * math.log(levels)) / (D * math.log(2)),
+        lambda log_p, D, levels: (math.log(levels) - log_p / D) / math.log(2),
+        lambda log_p, D, levels: torch.stack([np.log2(levels) - one / np.log(2) / D for one in log_p]),
+        lambda log_p, D, levels: torch.log2(torch.tensor(levels)) - log_p * math.log2(math.e) / D,
+        lambda log_p, D, levels: -(log_p.double() / math.log(2) + D * math.log2(1 / levels)) / D,
+    ],
+    "bernoulli_limit": [
+        lambda x: (torch.special.xlogy(x, x) + torch.special.xlogy(1 - x, 1 - x)).flatten(1).sum(1),
+        lambda x: -F.binary_cross_entropy(x, x, reduction="none").sum((1, 2, 3)),
+        lambda x: -torch.distributions.Bernoulli(x).entropy().sum((1, 2, 3)),
+        lambda x: -(torch.special.entr(x) + torch.special.entr(1 - x)).sum((1, 2, 3)),
+        lambda x: (x * x.log() + (1 - x) * (1 - x).log()).nan_to_num(0).sum((1, 2, 3)),
+        lambda x: torch.nansum(x * x.log() + (1 - x) * torch.log1p(-x), dim=(1, 2, 3)),
+        lambda x: torch.where(
+            (x > 0) & (x < 1), x * x.log() + (1 - x) * (1 - x).log(), torch.zeros_like(x)
+        ).sum((1, 2, 3)),
+        lambda x: torch.stack(
+            [
+                sum(v * math.log(v) if v else 0.0 * v for p in image.flatten() for v in (p, 1 - p))
+                for image in x.double()
+            ]
+        ),
+        lambda x: (
+            torch.einsum("bchw,bchw->b", x, x.clamp(min=1e-38).log())
+            + torch.einsum("bchw,bchw->b", 1 - x, (1 - x).clamp(min=1e-38).log())
+        ),
+        lambda x: Bernoulli(x, validate_args=False).log_prob(x).double().sum((1, 2, 3)),
+        lambda x: on_cpu(
+            lambda v: sum(
+                np.sum(np.where(part > 0, part * np.log(np.maximum(part, 1e-300)), 0), axis=(1, 2, 3))
+                for part in (v, 1 - v)
+            ),
+            x.double(),
+        ),
+    ],
+    "best_epoch": [
+        lambda losses, patience: counted(losses, patience),
+        lambda losses, patience: by_copies(losses, patience),
+        lambda losses, patience: torch.tensor(counted(losses.numpy(force=True), patience)),
+        lambda losses, patience: int(losses[: stopped(losses, patience) + 1].argmin()),
+        lambda losses, patience: next(
+            (
+                i
+                for i, loss in enumerate(losses)
+                if (losses[:i] > loss).all() and (losses[i + 1 : i + 1 + patience] >= loss).all()
+            )
+        ),
+        lambda losses, patience: (
+            (best := losses.cummin(0).values),
+            (new := torch.cat([best[:1] == best[:1], best[1:] < best[:-1]])),
+            (at := new.nonzero()[:, 0]),
+            (wait := torch.diff(at, append=at.new_tensor([len(losses) + patience + 1])) > patience),
+            at[wait.long().argmax()],
+        )[4],
+        lambda losses, patience: min(
+            range(stopped(losses, patience) + 1), key=losses.double().tolist().__getitem__
+        ),
     ],
 }

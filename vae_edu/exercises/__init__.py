@@ -15,6 +15,7 @@ from vae_edu.exercises import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
 )
 from vae_edu.exercises.exercise import Exercise
 
@@ -29,6 +30,7 @@ LESSONS = {
     "07_editing": lesson_07.EXERCISES,
     "08_how_tight_is_the_bound": lesson_08.EXERCISES,
     "09_labels": lesson_09.EXERCISES,
+    "10_your_own_images": lesson_10.EXERCISES,
 }
 EXERCISES = {name: exercise for lesson in LESSONS.values() for name, exercise in lesson.items()}
 NUMBERS = {

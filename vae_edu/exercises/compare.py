@@ -33,6 +33,11 @@ class Right:
     margins: dict[str, float] = field(default_factory=dict)
     stable: bool = True
 
+    @property
+    def index(self) -> bool:
+        """Whether the answer is a single whole number, of which several may be right by chance."""
+        return len(self.parts) == 1 and not self.dtypes[0].is_floating_point and not self.parts[0].dim()
+
 
 def doubled(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments in float64, on the CPU."""

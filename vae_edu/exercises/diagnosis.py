@@ -198,6 +198,8 @@ def _special(case: Case, given: Answer) -> str:
     """Random cases are right, and this one is not."""
     if case.kind != "extreme":
         return KINDS[case.kind]
+    if case.right.index:
+        return f"it is right for most {listed(list(case.changed))}, but not for all"
     finite = all(part.isfinite().all() for part in given.parts)
     return f"{KINDS['extreme']} ({listed(list(case.changed))}): {remedy(finite)}"
 
@@ -300,7 +302,7 @@ def _reshaped(random: list[Tried], i: int) -> str | None:
                 if all(a.dim() > max(axes) and fits(total(a, axes), b, t) for a, b, t in pairs):
                     where = listed([str(axis) for axis in axes])
                     return f"the {name} over its dimension{'s' * (count > 1)} {where} is still missing"
-                if all(b.dim() > max(axes) and fits(a, total(b, axes), t) for a, b, t in pairs if b.dim()):
+                if all(b.dim() > max(axes) and fits(a, total(b, axes), t) for a, b, t in pairs):
                     return f"it takes a {name} over too much: keep one value each"
     if not a.dim():
         return "it gives one number for the whole batch; keep one value each"

@@ -159,13 +159,17 @@ def ignored(every: list[Tried]) -> str | None:
     """The arguments that make no difference to the answers, though they should."""
     base = every[0]
     names: list[str] = []
+    used: set[str] = set()
+    kinds = ("other", "extreme") if base.case.right.index else ("other",)
     for case, given in every:
-        if case.kind != "other" or given.problem or len(given.parts) != len(base.given.parts):
+        if case.kind not in kinds or given.problem or len(given.parts) != len(base.given.parts):
             continue
         unmoved = all(map(fits, given.parts, base.given.parts, [1e-6] * len(given.parts)))
         moved = not all(map(fits, case.right.parts, base.case.right.parts, case.right.tolerances))
         names += case.changed if unmoved and moved else ()
-    if not names:
+        used |= set() if unmoved else set(case.changed)
+    names = [name for name in dict.fromkeys(names) if name not in used]
+    if not names or (base.case.right.index and len(names) == len(base.case.arguments)):
         return None
     if len(names) > 1 and len(names) == len(base.case.arguments):
         return (
@@ -200,6 +204,8 @@ def entangled(every: list[Tried]) -> str | None:
 def guilty(every: list[Tried]) -> str | None:
     """Which arguments the error depends on: it stays the same if another one changes."""
     base = every[0]
+    if base.case.right.index:
+        return None
     innocent: list[str] = []
     suspects: list[str] = []
     for case, given in every:
@@ -305,6 +311,9 @@ def some_batches(random: list[Tried], wrong: list[Tried]) -> str | None:
                 return f"it is right for moderate {name}, but not for {large} ones; {remedy(finite)}"
     if any(_right_values(tried).any() for tried in bad):
         return "it is right for many values, but not for all; look for a clamp, a small constant, or an index"
+    if bad[0].case.right.index:
+        name = next(key for key, v in bad[0].case.arguments.items() if isinstance(v, Tensor))
+        return f"it is right for some {name}, but not for others; go through the example by hand"
     return "it is right for some batches, but not for others; look for a size or an index that is written as a number, a clamp, or a part that is left out"
 
 

@@ -139,6 +139,8 @@ def cut_off(random: list[Tried], exercise: Exercise) -> str | None:
         exercise: The exercise.
     """
     flat = [_Pair(tried, exercise) for tried in random]
+    if random[0].case.right.index:
+        return None
     if len(random[0].case.right.parts) > 1 or not any(near(p.a, p.b, p.tolerance).any() for p in flat):
         return None
     for side, end in (

@@ -756,4 +756,98 @@ TASKS = {
             ),
         ),
     ),
+    "independent_pixels": Task(
+        "log p(x) for B images, under independent Gaussian pixels, from N other images",
+        (
+            "Mean and variance of every pixel, over the images of {train}. The variance divides by N.",
+            "A σ below its least value becomes that value, so that no variance is 0.",
+            "Sum the log-densities of the pixels of each image of {x}. Gradients must pass to {x}.",
+        ),
+        (
+            BITS,
+            minus("−log p(x), a loss"),
+            Convention(
+                "{floor} is the smallest variance, σ²; the lesson's floor is the smallest σ.",
+                "it takes {floor} for the smallest σ, as the lesson does; in this exercise it is the smallest variance",
+                given={
+                    "floor": Change(
+                        lambda v: v**2, lambda v: v**0.5, "{} ** 0.5", ("min_variance", "least_variance")
+                    )
+                },
+                outdated="floor",
+            ),
+        ),
+    ),
+    "bits_per_dimension": Task(
+        "the bits that each pixel of an image needs, from log p(x) of B dequantized images",
+        (
+            "A pixel from 0 to 1 has {levels} levels, each 1 / {levels} wide; an image has {D} pixels.",
+            "The probability of an image is the density times its volume, that of all its pixels.",
+            "Take −log₂, and divide by the number of pixels. Gradients must pass to {log_p}.",
+        ),
+        (
+            Convention(
+                "The answer is in nats for each pixel. The lesson counts in bits, and 1 bit is log 2 nats.",
+                "these are bits, as in the lesson; this exercise asks for nats",
+                answer=lambda right, _: right * math.log(2),
+                code="{} * math.log(2)",
+                outdated=r"\bnats?\b|base|log 2|these are|bring",
+                mistakes=(
+                    (
+                        lambda right, _: right / math.log(2),
+                        "it divides by log 2; a bit is log 2 nats, less than one",
+                    ),
+                ),
+            ),
+            Convention(
+                "{log_p} is −log p(x), a loss in nats: its sign is not the lesson's.",
+                "it takes {log_p} for log p(x), as the lesson does; in this exercise it is a loss, −log p(x)",
+                given={"log_p": Change(lambda v: -v, lambda v: -v, "-{}", ("loss", "nll"))},
+                outdated="added|log_p",
+            ),
+            Convention(
+                "The answer is the bits of a whole image, for which the lesson gives those of a pixel.",
+                "these are the bits of a pixel, as in the lesson; this exercise asks for those of a whole image",
+                answer=lambda right, given: right * given["D"],
+                code="{} * {D}",
+                outdated=r"whole image|\bD\b|one pixel",
+            ),
+        ),
+    ),
+    "bernoulli_limit": Task(
+        "the most that log p(x|z) of a Bernoulli decoder can be, for B gray images",
+        (
+            "At every pixel the best probability of a 1 is the pixel itself.",
+            "Its logarithm counts x times, that of the complement 1 − x times; 0 · log 0 is 0.",
+            "Sum over all pixels and channels of each image.",
+        ),
+        (
+            BITS,
+            minus("minus the limit, the entropy"),
+            gray_levels("x"),
+        ),
+    ),
+    "best_epoch": Task(
+        "the epoch whose model is kept, from the held-out loss after each of E epochs",
+        (
+            "Go through the epochs in order, and remember the best one so far.",
+            "A loss that is equal to the best is no improvement.",
+            "Stop as soon as {patience} epochs in a row have brought no improvement.",
+        ),
+        (
+            Convention(
+                "{losses} holds held-out ELBOs: larger is better.",
+                "it takes the smallest of {losses} for the best, as the lesson does; in this exercise larger is better",
+                given={"losses": Change(lambda v: -v, lambda v: -v, "-{}", ("elbos", "bounds"))},
+                outdated="larg|small|lower|loss|rise|fall|first epoch;",
+            ),
+            Convention(
+                "Epochs count from 1: the first is epoch 1.",
+                "it counts epochs from 0, as the lesson does; in this exercise the first is epoch 1",
+                answer=lambda right, _: right + 1,
+                code="{} + 1",
+                outdated="from 1|from 0|epoch 0|how many|too early|too late|this is the best loss|stays at|−1",
+            ),
+        ),
+    ),
 }

@@ -75,8 +75,27 @@ NAMES = {  # what arguments are called instead
     "log_likelihood of label_posterior": ("log_px_y", "ll", "log_lik"),
     "log_prior of label_posterior": ("log_py", "lp", "log_pr"),
     "p of overconfidence": ("prob", "belief"),
+    "train of independent_pixels": ("gallery", "seen", "past"),
+    "floor": ("min_std", "least_std"),
+    "log_p of bits_per_dimension": ("log_density", "ll", "log_px"),
+    "D": ("n_pixels", "size"),
+    "levels": ("shades", "grays"),
+    "losses": ("curve", "history", "held_out"),
+    "patience": ("waiting", "limit"),
 }
-WORDS = {"mean", "value", "factor", "entropy", "information", "covariance", "dimensions"}  # of any hint
+WORDS = {
+    "mean",
+    "value",
+    "factor",
+    "entropy",
+    "information",
+    "covariance",
+    "dimensions",
+    "floor",
+    "levels",
+    "losses",
+    "patience",
+}  # of any hint
 FORMULA = re.compile(r"\([\w/]+,(?: [\w/]+,?)*\)|\w*[pq]\([^()]*\)|‖[^‖]*‖|x̂")  # shapes, p(x|z), ‖x‖
 
 

@@ -20,6 +20,7 @@ LESSON_NAMES = {
     "07_editing": "Editing images",
     "08_how_tight_is_the_bound": "How tight is the bound?",
     "09_labels": "Draw me a 7",
+    "10_your_own_images": "Your own images",
 }
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
