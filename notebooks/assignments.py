@@ -40,7 +40,8 @@ PROJECT_OPENING = """# My project
 
 *Title, names, date.*
 
-One notebook, which runs from top to bottom in ten minutes on a laptop and gives the same numbers twice. Delete the cells that you do not need."""
+It runs from top to bottom in ten minutes on a laptop, and gives the same numbers twice.
+Delete the cells that you do not need."""
 PROJECT_IMPORTS = """import torch
 
 from vae_edu.data import load_images

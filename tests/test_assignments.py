@@ -81,7 +81,7 @@ def test_two_builds_are_the_same_and_keep_nothing_stale(built, tmp_path):
     (target / "student" / "stale.ipynb").write_text("{")
     assignments.build(ROOT / "notebooks", target)
     assert files(target) == files(built)
-    assert len(files(target)) == 2 * len(LESSONS) + 1
+    assert len(files(target)) == 2 * len(LESSONS) + 2
     assert os.listdir(tmp_path) == ["assignments"]
 
 
@@ -125,6 +125,33 @@ def test_a_lesson_runs_to_its_end_unwritten(built, tmp_path):
     client.execute(env=os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"})
     said = [cell.outputs[0].text for cell in student.cells if cell.source.startswith("check(")]
     assert said == [f"{name}: not yet: it is not written yet.\n" for name in LESSONS[FASTEST]]
+
+
+def test_the_empty_project_asks_what_the_lesson_and_the_sheet_ask(built, tmp_path):
+    from nbclient import NotebookClient
+
+    project = read(built / "student" / "project.ipynb")
+    nbformat.validate(project)
+    asked = [re.match(r"## \d\. (.+)", cell.source) for cell in project.cells]
+    heads = [found[1] for found in asked if found]
+    sheet = (ROOT / "notebooks" / "PROJECT.md").read_text(encoding="utf-8")
+    closing = lesson("10_your_own_images").cells[-1].source
+    assert (
+        heads
+        == re.findall(r"^\d\. \*\*(.+?)\*\*", sheet, re.M)
+        == re.findall(r"^\d\. \*\*(.+?)\*\*", closing, re.M)
+    )
+    assert len(heads) == 8
+    assert "| **Sum** | **30** |" in project.cells[-1].source
+    assert len(project.cells) < 40
+    client = NotebookClient(project, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert "20,000 training images, 4,000 held out" in project.cells[1].outputs[0].text
+
+
+def test_a_sheet_without_questions_is_refused():
+    with pytest.raises(ValueError, match=r"PROJECT\.md has no numbered questions"):
+        assignments.project("# The project\n\n## How it is graded\n\n| a |")
 
 
 def test_it_says_what_was_built_and_what_it_is_worth(tmp_path, monkeypatch, capsys):

@@ -77,7 +77,7 @@ def test_dequantized_pixels_stay_in_their_level():
 
 
 def test_a_density_of_dequantized_levels_claims_no_fewer_bits_than_they_need():
-    """Jensen: of levels with known probabilities, no density beats their entropy, and the right one meets it."""
+    """Jensen: of levels with known probabilities no density beats their entropy; the right one meets it."""
     p = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64)
     b = torch.tensor([0] * 4 + [1] * 2 + [2, 3]).double()[:, None]
     entropy = -(p * p.log2()).sum()
@@ -105,7 +105,10 @@ def test_independent_bernoulli_pixels_are_counted():
     train[:, :, 0, 0] = 0
     ones = [int(column.sum()) for column in train.flatten(1).T]
     expected = [
-        sum(math.log((k if value else 200 - k) + 0.5) - math.log(201) for k, value in zip(ones, row, strict=True))
+        sum(
+            math.log((k if value else 200 - k) + 0.5) - math.log(201)
+            for k, value in zip(ones, row, strict=True)
+        )
         for row in x.flatten(1).tolist()
     ]
     np.testing.assert_allclose(independent_pixels(train, x, "bernoulli").numpy(), expected, rtol=1e-5)

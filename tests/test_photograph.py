@@ -74,9 +74,11 @@ def test_a_photograph_has_no_files_to_map():
 
 def test_a_missing_photograph_is_said_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        matplotlib.cbook, "get_sample_data", lambda name, asfileobj: tmp_path / name if not asfileobj else None
+        matplotlib.cbook,
+        "get_sample_data",
+        lambda name, asfileobj: tmp_path / name if not asfileobj else None,
     )
-    with pytest.raises(DatasetError, match="sample photograph .* cannot be read: install matplotlib"):
+    with pytest.raises(DatasetError, match=r"sample photograph .* cannot be read: install matplotlib"):
         load_images("photograph")
     (tmp_path / photo.FILE).write_bytes(b"no picture")
     with pytest.raises(DatasetError, match="cannot be read"):

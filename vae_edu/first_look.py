@@ -1,6 +1,5 @@
 """What to know of images before a model is trained on them, and the number that it must beat."""
 
-import math
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,7 @@
 """Patches of a photograph: small images that nobody drew, at hand without a network.
 
-The photograph is the portrait of Grace Hopper by James S. Davis (United States Navy, public domain), 600 × 512
-pixels in color, which matplotlib carries among its sample data.
+The photograph is the portrait of Grace Hopper by James S. Davis (United States Navy, public domain), of
+600 × 512 pixels in color, which matplotlib carries among its sample data.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def squares(split: str) -> Tensor:
 def patches(x: Tensor, size: int, n: int | None = None, seed: int = 0) -> Tensor:
     """Patches cut from images, at places chosen at random: no place twice, and never across a border.
 
-    Patches overlap, so they are no independent images: a standard error that takes them for such is too small.
+    Patches overlap, so they are not independent: a standard error that takes them for that is too small.
 
     Args:
         x: (N, C, H, W).
