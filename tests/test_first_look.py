@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vae_edu.data import load_images
+from vae_edu.exercises import EXERCISES
 from vae_edu.first_look import bernoulli_limit, dequantized, independent_pixels, look, shared_images
 from vae_edu.monitor import best_epoch, bits_per_dimension
 
@@ -168,3 +169,20 @@ def test_the_best_epoch_is_the_last_before_patience_ends(losses, patience, epoch
 def test_what_is_no_history_has_no_best_epoch(losses, patience):
     with pytest.raises(ValueError, match=r"losses must be numbers|patience"):
         best_epoch(losses, patience)
+
+
+PACKAGE = {
+    "independent_pixels": lambda train, x, floor: independent_pixels(train, x, min_sigma=floor),
+    "bits_per_dimension": lambda log_p, D, levels: bits_per_dimension(log_p, D, levels),
+    "bernoulli_limit": bernoulli_limit,
+    "best_epoch": best_epoch,
+}
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_an_exercise_asks_for_what_the_package_does(name):
+    exercise = EXERCISES[name]
+    for _ in range(20):
+        given = exercise.arguments(4, 5, 3)
+        asked, package = (torch.as_tensor(f(**given)) for f in (exercise.reference, PACKAGE[name]))
+        torch.testing.assert_close(asked.double(), package.double(), rtol=1e-4, atol=1e-3)
