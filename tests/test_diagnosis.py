@@ -290,6 +290,14 @@ def test_whatever_can_be_called_is_called(function):
     assert said is None or "gradient" in said
 
 
+def after_two_windows(losses, patience):
+    """The best epoch, if training does not stop before twice as many epochs as patience says."""
+    for i in range(2 * patience, len(losses) + 1):
+        if losses[i - patience : i].min() >= losses[i - 2 * patience : i - patience].min():
+            return int(losses[:i].argmin())
+    return int(losses.argmin())
+
+
 @pytest.mark.parametrize(
     ("name", "function", "message"),
     [
@@ -354,6 +362,24 @@ def test_whatever_can_be_called_is_called(function):
         ),
         ("l2_loss", lambda x_hat, x: torch.exp, "it returns the function exp; call it"),
         ("l2_loss", lambda x_hat: x_hat, "keep the arguments x_hat and x"),
+        ("best_epoch", lambda losses, patience: losses > 290, "not () (E = "),
+        ("best_epoch", lambda losses, patience: losses > 290, "); losses is (E,), patience is a whole"),
+        ("best_epoch", lambda losses, patience: len(losses), "patience makes no difference to it"),
+        (
+            "best_epoch",
+            lambda losses, patience: after_two_windows(losses, patience),
+            "it is right for most losses, but not for all. Example",
+        ),
+        (
+            "best_epoch",
+            lambda losses, patience: RIGHT["best_epoch"][0](losses, 4),
+            "patience makes no difference to it",
+        ),
+        (
+            "best_epoch",
+            lambda losses, patience: RIGHT["best_epoch"][0]((losses / 2).floor(), patience),
+            "it is right for some losses, but not for others; go through the example by hand",
+        ),
     ],
 )
 def test_what_no_catalogue_holds_is_named(name, function, message):

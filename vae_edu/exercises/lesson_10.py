@@ -137,13 +137,7 @@ def curve(B: int, D: int, d: int) -> dict[str, Tensor | int]:
 
 def best_epoch(losses: Tensor, patience: int) -> int:
     """The epoch with the smallest loss, from 0, until patience epochs in a row have brought no smaller one."""
-    best = 0
-    for epoch, loss in enumerate(losses):
-        if loss < losses[best]:
-            best = epoch
-        elif epoch - best >= patience:
-            break
-    return best
+    return first(losses[: stop(losses, patience) + 1])
 
 
 def first(losses: Tensor) -> int:
