@@ -106,6 +106,8 @@ def _found(exercise: Exercise, every: list[Tried], random: list[Tried], wrong: l
     """What can be said of a mistake that no catalogue knows."""
     if any([p.shape for p in given.parts] != [p.shape for p in case.right.parts] for case, given in random):
         return probe(random, exercise) or _shape(random, exercise)
+    if random[0].case.right.index and (unused := ignored(every)):
+        return unused
     if some := cut_off(random, exercise) or some_batches(random, wrong):
         return some
     parts = [part for tried in random for part in tried.given.parts]
