@@ -14,7 +14,7 @@ LEAST = 1e-3  # of a standard deviation, in gray levels: about that of the noise
 class PrincipalAxes(NamedTuple):
     """y = ½ + diag(s)⁻¹ Uᵀ (x − m), with the eigenvectors U of the images' covariance; invertible.
 
-    A density moves along: log p(x) = log p(y) + log |det ∂y/∂x| = log p(y) − Σᵢ log sᵢ. So a model of y is a
+    A density moves along: log p(x) = log p(y) + log abs det ∂y/∂x = log p(y) − Σᵢ log sᵢ. So a model of y is a
     model of x, in nats that can be compared. A decoder whose noise is independent from axis to axis of y has
     noise of the images' own covariance in x, which pixels with independent noise cannot have.
 
@@ -60,5 +60,5 @@ class PrincipalAxes(NamedTuple):
 
     @property
     def log_det(self) -> Tensor:
-        """log |det ∂y/∂x| = −Σᵢ log sᵢ, (), in nats: to be added to log p(y)."""
+        """log abs det ∂y/∂x = −Σᵢ log sᵢ, (), in nats: to be added to log p(y)."""
         return -self.scale.log().sum()
