@@ -14,9 +14,10 @@ LEAST = 1e-3  # of a standard deviation, in gray levels: about that of the noise
 class PrincipalAxes(NamedTuple):
     """y = ½ + diag(s)⁻¹ Uᵀ (x − m), with the eigenvectors U of the images' covariance; invertible.
 
-    A density moves along: log p(x) = log p(y) + log abs det ∂y/∂x = log p(y) − Σᵢ log sᵢ. So a model of y is a
-    model of x, in nats that can be compared. A decoder whose noise is independent from axis to axis of y has
-    noise of the images' own covariance in x, which pixels with independent noise cannot have.
+    A density moves along: log p(x) = log p(y) + log abs det ∂y/∂x = log p(y) − Σᵢ log sᵢ. So a model of y
+    is a model of x, in nats that can be compared. A decoder whose noise is independent from axis to axis of y
+    has noise along the images' own axes in x, and with one σ for all of them the images' own covariance.
+    Pixels with independent noise cannot have that.
 
     Attributes:
         mean: m, the mean image, (C, H, W), float64.
