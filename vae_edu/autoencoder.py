@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vae_edu import device
 from vae_edu.engine.precision import check_precision
+from vae_edu.linear import principal_components
 from vae_edu.networks import conv_decoder, conv_encoder, mlp
 
 
@@ -123,10 +124,8 @@ def pca(x: Tensor, latent_dim: int) -> Autoencoder:
     pixels = x[0].numel()
     if not 1 <= latent_dim <= pixels:
         raise ValueError(f"latent_dim = {latent_dim} must lie between 1 and the {pixels} pixels of an image.")
-    flat = x.flatten(1).double()
-    mean = flat.mean(0)
-    covariance = (flat - mean).T @ (flat - mean) / len(flat)
-    components = torch.linalg.eigh(covariance).eigenvectors[:, -latent_dim:].flip(1)  # (pixels, d)
+    mean, _, vectors = principal_components(x)
+    components = vectors[:, :latent_dim]  # (pixels, d)
     autoencoder = linear(x.shape[1:], latent_dim)
     autoencoder.load_state_dict(
         {

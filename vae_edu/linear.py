@@ -9,6 +9,21 @@ from vae_edu.engine.precision import check_precision
 from vae_edu.gaussian import diagonal_gaussian
 
 
+def principal_components(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """PCA: the mean, and the eigenvalues and eigenvectors of the covariance, the largest first (float64).
+
+    Args:
+        x: Images (N, …), of D pixels.
+
+    Returns:
+        m (D,), λ (D,) and U (D, D), a column for each eigenvector.
+    """
+    flat = x.flatten(1).double()
+    mean = flat.mean(0)
+    values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))  # ascending
+    return mean, values.flip(0), vectors.flip(1)
+
+
 class LinearGaussian:
     """x = W z + b + σ ε with z ∼ N(0, I) and ε ∼ N(0, I): a VAE with a linear decoder (float64).
 
@@ -55,24 +70,22 @@ class LinearGaussian:
                 images, NaN or infinity.
         """
         check_precision(None, x)
-        flat, latent_dim = x.flatten(1).double(), whole_number("latent_dim", latent_dim, 1)
-        pixels = flat.shape[1]
+        latent_dim, pixels = whole_number("latent_dim", latent_dim, 1), x.flatten(1).shape[1]
         if latent_dim >= pixels:
             raise ValueError(f"latent_dim = {latent_dim} must lie below the {pixels} pixels of an image.")
-        if not len(flat) or not flat.isfinite().all():
+        if not len(x) or not x.isfinite().all():
             raise ValueError("x must hold images, with no NaN or infinity in them.")
-        mean = flat.mean(0)
-        values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))  # ascending
-        variance = values[:-latent_dim].mean()
+        mean, values, vectors = principal_components(x)
+        variance = values[latent_dim:].mean()
         if sigma is not None:
             variance = variance.new_tensor(positive_number("sigma", sigma, "0.1") ** 2)
-        elif not variance > 1e-12 * values[-1]:
+        elif not variance > 1e-12 * values[0]:
             raise ValueError(
                 f"latent_dim = {latent_dim} explains these images completely and leaves no noise: "
                 "lower latent_dim, or give more images."
             )
-        W = vectors[:, -latent_dim:] * (values[-latent_dim:] - variance).clamp(min=0).sqrt()
-        return cls(W.flip(1), mean.reshape(x.shape[1:]), variance.sqrt())
+        W = vectors[:, :latent_dim] * (values[:latent_dim] - variance).clamp(min=0).sqrt()
+        return cls(W, mean.reshape(x.shape[1:]), variance.sqrt())
 
     def prior(self) -> Independent:
         """p(z) = N(0, I)."""

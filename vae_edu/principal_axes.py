@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from vae_edu.engine.arguments import positive_number
+from vae_edu.linear import principal_components
 
 SPREAD = 8.0  # standard deviations that the range from 0 to 1 holds
 LEAST = 1e-3  # of a standard deviation, in gray levels: about that of the noise of dequantization
@@ -44,10 +44,9 @@ class PrincipalAxes(NamedTuple):
         least = positive_number("least", least, "0.001")
         if len(x) < 2 or not x.isfinite().all():
             raise ValueError("give two images or more, with no NaN or infinity in them.")
-        mean = x.double().mean(0)
-        values, axes = torch.linalg.eigh((x - mean).flatten(1).T @ (x - mean).flatten(1) / len(x))
-        deviations = values.flip(0).clamp(min=0).sqrt().clamp(min=least)  # the widest axis first
-        return cls(mean, axes.flip(1), SPREAD * deviations)
+        mean, values, axes = principal_components(x)
+        deviations = values.clamp(min=0).sqrt().clamp(min=least)
+        return cls(mean.reshape(x.shape[1:]), axes, SPREAD * deviations)
 
     def into(self, x: Tensor) -> Tensor:
         """y of images x (…, C, H, W): of the same shape and dtype, most of it in [0, 1]."""

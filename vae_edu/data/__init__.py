@@ -118,8 +118,8 @@ def load_images(
         images = stroke_digits(n, seed=2 * seed + (split == "test"), device=device)
         return replace(images, x=with_colors(resize(images.x, size), gray))
     if name == "photograph":
-        cut = patches(photograph.squares(split), size or photograph.SIZE, n, seed)
-        cut = cut if n else cut[: min(at_most or photograph.MOST[split], photograph.MOST[split])]
+        most = min(at_most or photograph.MOST[split], photograph.MOST[split])
+        cut = patches(photograph.squares(split), size or photograph.SIZE, n, seed, at_most=most)
         return Images(as_floats(with_colors(cut, gray))).to(vae_edu.device(device))
     source = open_source(name, split, mapped=False, size=size, gray=gray)
     x, labels, classes, rows, _ = _choose(source, name, split, n, at_most, seed)

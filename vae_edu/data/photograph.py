@@ -37,7 +37,9 @@ def squares(split: str) -> Tensor:
     return cut.permute(1, 3, 0, 2, 4)[tested if split == "test" else ~tested]
 
 
-def patches(x: Tensor, size: int, n: int | None = None, seed: int = 0) -> Tensor:
+def patches(
+    x: Tensor, size: int, n: int | None = None, seed: int = 0, *, at_most: int | None = None
+) -> Tensor:
     """Patches cut from images, at places chosen at random: no place twice, and never across a border.
 
     Patches overlap, so they are not independent: a standard error that takes them for that is too small.
@@ -47,6 +49,7 @@ def patches(x: Tensor, size: int, n: int | None = None, seed: int = 0) -> Tensor
         size: Pixels a side of a patch.
         n: How many; by default every place once.
         seed: Of the places.
+        at_most: Instead of n: so many, or all if there are fewer.
 
     Returns:
         (n, C, size, size), of the dtype of x.
@@ -65,7 +68,9 @@ def patches(x: Tensor, size: int, n: int | None = None, seed: int = 0) -> Tensor
     places = len(x) * down * across
     if n is not None and n > places:
         raise ValueError(f"n = {n}, but there are {places} places for a patch: ask for at most as many.")
-    place = torch.randperm(places, generator=torch.Generator().manual_seed(seed))[:n].to(x.device)
+    place = torch.randperm(places, generator=torch.Generator().manual_seed(seed))[
+        : at_most if n is None else n
+    ].to(x.device)
     return windows[place // (down * across), :, place // across % down, place % across]
 
 
